@@ -1,0 +1,30 @@
+package discovery
+
+import "context"
+
+// Source watches one registry.
+type Source interface {
+	// Run sends the full state first, with Synced in its last update, then
+	// changes, until ctx ends or the source cannot go on. It never closes out.
+	// It returns ctx's error, or the reason why no update will follow.
+	Run(ctx context.Context, out chan<- Update) error
+}
+
+// Update carries typed upserts; a nil value says that the key is gone.
+// Two updates of one source merge key by key, and the last wins.
+type Update struct {
+	Source SourceID
+	// Synced says that the initial state is complete with this update.
+	Synced bool
+	// Trouble, when not nil, says that what is missing from now on is not to be
+	// believed; nil again says that the trouble is over.
+	Trouble   error
+	Services  map[ServiceID]*Service
+	Endpoints map[ShardID]*EndpointSet
+	Workloads map[WorkloadID]*Workload
+}
+
+// Confirmer is a Source that can read a service's endpoints a second time, consistently.
+type Confirmer interface {
+	Confirm(ctx context.Context, id ServiceID) (*EndpointSet, error)
+}
