@@ -1,0 +1,69 @@
+package cache
+
+import (
+	"strings"
+	"sync/atomic"
+)
+
+// ViewSpec says what a node sees: layers, the most specific first, within a scope.
+type ViewSpec struct {
+	Layers []LayerID
+	Scope  Scope
+}
+
+func (v ViewSpec) key() string {
+	var b strings.Builder
+	for _, id := range v.Layers {
+		b.WriteString(string(id))
+		b.WriteByte('\n')
+	}
+	b.WriteString(v.Scope.key)
+	return b.String()
+}
+
+// view is shared by all nodes with the same spec.
+type view struct {
+	spec     ViewSpec
+	key      string
+	nodes    int // how many nodes are assigned to it
+	streams  map[*Subscription]struct{}
+	snapshot atomic.Pointer[Snapshot]
+}
+
+// Subscription is one stream's access to what its node sees.
+// Current and Wake may be used by the stream's goroutine at any time.
+type Subscription struct {
+	store *Store
+	node  string
+	wake  chan struct{}
+	view  atomic.Pointer[view] // nil once the node is gone
+	due   dueList
+}
+
+// Wake returns the channel, of capacity one, that is sent to after Current changed.
+func (s *Subscription) Wake() <-chan struct{} { return s.wake }
+
+// Current returns the latest snapshot of the node's view; ok is false once the node is gone.
+func (s *Subscription) Current() (snapshot *Snapshot, ok bool) {
+	v := s.view.Load()
+	if v == nil {
+		return nil, false
+	}
+	return v.snapshot.Load(), true
+}
+
+// Settle says that the stream has everything up to rev acknowledged, or refused and parked.
+func (s *Subscription) Settle(rev Rev) { s.due.settle(rev) }
+
+// Close ends the subscription and settles what the stream still owed. It may be called more than once.
+func (s *Subscription) Close() {
+	s.store.unsubscribe(s)
+	s.due.settle(^Rev(0))
+}
+
+func (s *Subscription) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
