@@ -1,0 +1,101 @@
+# Everything that developers and CI run. On a fresh machine with Go, make, git and
+# Python's pip every target does its own set-up; `make check` also needs a C
+# compiler, for the race detector.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+TOOLS := .cache/bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 10s
+BENCH ?= .
+KEEP ?=
+
+.PHONY: help
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/outrigger, a static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/outrigger ./cmd/outrigger
+
+.PHONY: test
+test: envoy ## Run all tests, with a real Envoy
+	go test ./...
+
+.PHONY: check
+check: build vet lint check-generated check-tidy test-race vulncheck ## All that CI checks
+
+.PHONY: generate
+generate: $(TOOLS)/controller-gen ## Write all generated files: deepcopy, CRDs, JSON Schemas
+	$(TOOLS)/controller-gen object paths=./api/...
+	rm -f deploy/crds/*.yaml
+	$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir=deploy/crds
+	go run ./api/schema
+	go generate ./...
+
+.PHONY: demo
+demo: build envoy ## Run a small mesh that tells and checks its story (KEEP=1: it stays up)
+	CGO_ENABLED=0 go build -trimpath -o bin/demo ./test/demo
+	KEEP='$(KEEP)' bin/demo
+
+.PHONY: bench
+bench: build ## Measure (BENCH=regexp chooses the Go benchmarks)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./xds/...
+	go run ./test/bench
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s)
+	.ci/fuzz $(FUZZTIME)
+
+.PHONY: fmt
+fmt: $(TOOLS)/golangci-lint ## Format all Go code
+	$(TOOLS)/golangci-lint fmt
+
+.PHONY: envoy
+envoy: ## Fetch the pinned Envoy into .cache (OUTRIGGER_ENVOY names one to use instead)
+	@test -n "$${OUTRIGGER_ENVOY:-}" || .ci/fetch-envoy
+
+.PHONY: clean
+clean: ## Remove what was built and fetched
+	rm -rf bin .cache
+
+# The parts of check.
+
+.PHONY: vet lint check-generated check-tidy test-race vulncheck
+vet:
+	go vet ./...
+
+lint: $(TOOLS)/golangci-lint
+	$(TOOLS)/golangci-lint run
+
+check-generated: $(TOOLS)/controller-gen
+	.ci/check-generated $(MAKE) --no-print-directory generate
+
+check-tidy:
+	go mod tidy -diff
+	go -C .ci/tools mod tidy -diff
+
+test-race: envoy
+	go test -race ./...
+
+vulncheck: $(TOOLS)/govulncheck
+	.ci/vulncheck $(TOOLS)/govulncheck ./...
+
+# The tools, each built when the module that pins it changed.
+
+golangci-lint.package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+controller-gen.package := sigs.k8s.io/controller-tools/cmd/controller-gen
+govulncheck.package := golang.org/x/vuln/cmd/govulncheck
+benchstat.package := golang.org/x/perf/cmd/benchstat
+
+.PHONY: tools
+tools: $(addprefix $(TOOLS)/,golangci-lint controller-gen govulncheck benchstat) ## Build the tools into .cache/bin
+
+$(TOOLS)/%: .ci/tools/go.mod .ci/tools/go.sum
+	@echo 'building $*'
+	@mkdir -p $(TOOLS)
+	@go -C .ci/tools build -trimpath -o '$(abspath $@)' $($*.package)
+	@touch $@
