@@ -22,8 +22,8 @@ type Outbound struct {
 	Service  discovery.ServiceID
 	Port     uint16
 	Protocol discovery.Protocol
-	// IdleTimeout is for connections; RequestRetries is how often a request
-	// is tried again after its connection failed before anything was sent.
+	// IdleTimeout ends a request on whose stream nothing moves; RequestRetries is how often a
+	// request is tried again after its connection failed before anything was sent.
 	IdleTimeout    time.Duration
 	RequestRetries uint32
 }
@@ -54,10 +54,12 @@ type Inbound struct {
 	Explicit bool
 	// DefaultMode is for captured ports without an entry in Ports.
 	DefaultMode MTLSMode
-	// Ports are sorted by Port, then Listen.
+	// Ports are sorted by Port, then Listen. One Port has one Target.
 	Ports []InboundPort
 
-	IdleTimeout           time.Duration
+	// IdleTimeout ends a request on whose stream nothing moves.
+	IdleTimeout time.Duration
+	// MaxConnectionDuration bounds connections that were made by mesh mTLS, and all that carry requests.
 	MaxConnectionDuration time.Duration
 }
 

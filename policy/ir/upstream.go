@@ -1,9 +1,9 @@
 package ir
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"outrigger.dev/outrigger/discovery"
@@ -31,7 +31,7 @@ func (u *Upstream) Name() string { return ClusterName(u.Service, u.Port, u.Subse
 
 // ClusterName returns "outbound|<port>|<subset>|<service>.<namespace>", which also names the endpoint assignment.
 func ClusterName(service discovery.ServiceID, port uint16, subset string) string {
-	return fmt.Sprintf("outbound|%d|%s|%s", port, subset, service.Host())
+	return "outbound|" + strconv.Itoa(int(port)) + "|" + subset + "|" + service.Host()
 }
 
 // Peers says who answers behind an upstream, and so how connections are secured: only Plain, plain

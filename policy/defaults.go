@@ -1,0 +1,66 @@
+package policy
+
+import (
+	"time"
+
+	"outrigger.dev/outrigger/policy/ir"
+)
+
+// What counts where nobody says otherwise. Each is a promise to users (docs/reference), and each has its reason.
+const (
+	// DefaultMode lets a mesh be introduced workload by workload: whoever has a sidecar is spoken
+	// to by mTLS at once, whoever has none is still answered. Strict is a decision, not a surprise.
+	DefaultMode = ir.Permissive
+
+	// DefaultUnknown keeps an application working that talks to addresses the mesh does not know, such as
+	// a database outside; what it reached before it had a sidecar, it reaches with one.
+	DefaultUnknown = ir.Allow
+
+	// ConnectTimeout is long enough for two lost SYNs (1 s and 3 s) and short enough for a
+	// retry on another endpoint before a caller's usual 10 s are over.
+	ConnectTimeout = 5 * time.Second
+
+	// IdleTimeout ends requests on whose stream nothing moves. An hour outlives the keep-alives of streams, and
+	// still frees what a lost peer left behind. It is also what Envoy gives a connection without
+	// traffic, which is not configured: no edit may change a listener.
+	IdleTimeout = time.Hour
+
+	// UpstreamIdleTimeout is below Envoy's hour, so that of two sidecars the one that opened a connection
+	// closes it: the other way round, a request can meet a connection that is just being closed.
+	UpstreamIdleTimeout = 55 * time.Minute
+
+	// MaxConnectionDuration bounds for how long a connection outlives the certificate, the
+	// roots or the mode under which it was made: those act on new handshakes only.
+	MaxConnectionDuration = time.Hour
+
+	// InboundMaxConnectionDuration is above MaxConnectionDuration and its jitter, for the reason of
+	// UpstreamIdleTimeout; it bounds the clients that do not bound themselves.
+	InboundMaxConnectionDuration = 75 * time.Minute
+
+	// PanicThreshold: with fewer healthy endpoints than this, in percent, all are used. So many at once
+	// are more often a fault of what judges them than of themselves, and the healthy rest would be overrun.
+	PanicThreshold = 50
+
+	// EjectionFailures of connecting in a row: one may be a restart, five are an endpoint that is gone.
+	EjectionFailures = 5
+	// EjectionInterval is how often it is looked at whether an endpoint may come back.
+	EjectionInterval = 5 * time.Second
+	// EjectionBaseTime is how long an endpoint stays out, times the number of its ejections.
+	EjectionBaseTime = 10 * time.Second
+	// EjectionMaxPercent keeps half of the endpoints in, so that a fault of the client's own network
+	// does not take a whole service from it.
+	EjectionMaxPercent = 50
+
+	// RequestRetries reach a second and a third endpoint: enough for an endpoint that has just gone,
+	// too few to make an overload worse. Only requests of which nothing was sent are tried again.
+	RequestRetries = 2
+)
+
+func defaultEjection() ir.Ejection {
+	return ir.Ejection{
+		ConsecutiveFailures: EjectionFailures,
+		Interval:            EjectionInterval,
+		BaseTime:            EjectionBaseTime,
+		MaxPercent:          EjectionMaxPercent,
+	}
+}

@@ -1,0 +1,54 @@
+package translate
+
+import (
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	commonstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/common/set_filter_state/v3"
+	setstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/set_filter_state/v3"
+	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+)
+
+// tcpChain says what the TCP proxies of chains differ by. Connections without traffic end after Envoy's own hour.
+type tcpChain struct {
+	direction   direction
+	cluster     string
+	maxDuration time.Duration
+	// afterHandshake: the application sees no connection before its peer is known.
+	afterHandshake bool
+}
+
+func (c tcpChain) filter() *listenerv3.Filter {
+	proxy := &tcpv3.TcpProxy{
+		StatPrefix:       string(c.direction),
+		ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: c.cluster},
+		AccessLog:        connectionLog(c.direction),
+	}
+	if c.maxDuration > 0 {
+		proxy.MaxDownstreamConnectionDuration = duration(c.maxDuration)
+		proxy.MaxDownstreamConnectionDurationJitterPercentage = &typev3.Percent{Value: maxDurationJitter}
+	}
+	if c.afterHandshake {
+		proxy.UpstreamConnectMode = tcpv3.UpstreamConnectMode_ON_DOWNSTREAM_TLS_HANDSHAKE
+		proxy.MaxEarlyDataBytes = number(0)
+	}
+	return filter("envoy.filters.network.tcp_proxy", proxy)
+}
+
+// offerTCP makes the upstream connection of the chain offer the ALPN name for opaque connections, where the
+// cluster's own is that for HTTP.
+func offerTCP() *listenerv3.Filter {
+	return filter("envoy.filters.network.set_filter_state", &setstatev3.Config{
+		OnNewConnection: []*commonstatev3.FilterStateValue{{
+			Key: &commonstatev3.FilterStateValue_ObjectKey{ObjectKey: "envoy.network.application_protocols"},
+			Value: &commonstatev3.FilterStateValue_FormatString{FormatString: &corev3.SubstitutionFormatString{
+				Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
+					Specifier: &corev3.DataSource_InlineString{InlineString: alpnTCP},
+				}},
+			}},
+			SharedWithUpstream: commonstatev3.FilterStateValue_ONCE,
+		}},
+	})
+}

@@ -1,0 +1,61 @@
+package translate
+
+import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/policy/ir"
+)
+
+const httpOptionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+// maxDurationJitter spreads, in percent, the ends of connections that were opened together.
+const maxDurationJitter = 10
+
+// upstreamHTTP says which HTTP is spoken to an upstream. It is always explicit: Envoy's
+// automatic choice goes by ALPN and does not know our names.
+func upstreamHTTP(u *ir.Upstream) map[string]*anypb.Any {
+	options := &httpv3.HttpProtocolOptions{
+		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: duration(u.IdleTimeout)},
+	}
+	if u.MaxConnectionDuration > 0 {
+		options.CommonHttpProtocolOptions.MaxConnectionDuration = duration(u.MaxConnectionDuration)
+		options.CommonHttpProtocolOptions.MaxConnectionDurationJitter = &typev3.Percent{Value: maxDurationJitter}
+	}
+	switch u.Protocol {
+	case discovery.TCP, discovery.TLS:
+		return nil
+	case discovery.HTTP2, discovery.GRPC:
+		options.UpstreamProtocolOptions = http2()
+	default:
+		options.UpstreamProtocolOptions = asItCame()
+	}
+	return map[string]*anypb.Any{httpOptionsKey: pack(options)}
+}
+
+func http2() *httpv3.HttpProtocolOptions_ExplicitHttpConfig_ {
+	return &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{
+		ExplicitHttpConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+			ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
+				Http2ProtocolOptions: &corev3.Http2ProtocolOptions{},
+			},
+		},
+	}
+}
+
+// asItCame keeps the version that the client chose.
+func asItCame() *httpv3.HttpProtocolOptions_UseDownstreamProtocolConfig {
+	return &httpv3.HttpProtocolOptions_UseDownstreamProtocolConfig{
+		UseDownstreamProtocolConfig: &httpv3.HttpProtocolOptions_UseDownstreamHttpConfig{
+			Http2ProtocolOptions: &corev3.Http2ProtocolOptions{},
+		},
+	}
+}
+
+// applicationHTTP is spoken to a workload's own application: the version that its client chose.
+func applicationHTTP() map[string]*anypb.Any {
+	return map[string]*anypb.Any{httpOptionsKey: pack(&httpv3.HttpProtocolOptions{UpstreamProtocolOptions: asItCame()})}
+}
