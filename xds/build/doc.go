@@ -1,0 +1,46 @@
+// Package build is the incremental core: it joins the model and the rules, and
+// keeps the Envoy resources that follow from them. Apply takes what changed
+// and returns what changes for it, and nothing else is looked at.
+//
+// It imports discovery, policy, policy/ir, xds/translate and xds/cache. It has
+// a single writer and no goroutine, clock, logger or I/O; equal input
+// gives equal output, byte for byte.
+//
+// Apply works in passes. Values are stored, and where one is equal to
+// the last, everything stops. From what differs, the edges below mark records as
+// dirty. Each dirty record is resolved once: rules, then workloads, then
+// services, then classes. Where the ir is equal to the last, or the bytes are, that record stops.
+//
+// The edges: which record has to be resolved again when another differs.
+// Each is walked at a single place (edges.go), so that a test can cut it.
+//
+//  1. shard -> the ports of its service whose endpoints differ: assignments
+//  2. service -> all its ports: clusters and assignments
+//  3. service -> the services that claim the same virtual addresses, itself included: listeners and routes
+//  4. shard -> the workloads that the differing endpoints name: the ports that lead to them, inbound
+//  5. service -> the workloads that its shards name: the protocol of inbound ports
+//  6. service -> the proxy rules whose egress names it: the protocol of explicit listeners
+//  7. proxy rule -> the workloads that it selects, and those that it did
+//  8. proxy rule -> its egress, and from there the workloads that use it
+//  9. peer rule -> the workloads that it selects, and those that it did
+//  10. mesh rule -> every workload: the default mode
+//  11. mesh rule -> what every capturing proxy has once
+//  12. workload -> its class: inbound resources, and in explicit mode egress
+//  13. workload -> the view of its node
+//  14. workload -> the service ports whose endpoints name it, where its peer at that port differs: assignments
+//  15. service port -> its set of peers -> its cluster
+//  16. retirement -> the set of peers of its service port
+//
+// Which scopes see a service is no edge: every resource carries its service as
+// group, and xds/cache chooses by it.
+//
+// # Peers
+//
+// A cluster accepts the peers that its endpoints have now, and those that they
+// had until a short while ago. A set is widened at once. When the last endpoint of a peer goes,
+// the peer stays and Changes.Retired names it; whoever owns the Builder
+// hands it back in a later Batch.Retire, and only then the set is narrowed.
+//
+// An endpoint that names a workload which no source describes is left out until one does: who
+// answers there is not known, and it must not be plain text by chance.
+package build

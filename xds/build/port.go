@@ -1,0 +1,84 @@
+package build
+
+import (
+	"outrigger.dev/outrigger/policy"
+	"outrigger.dev/outrigger/policy/ir"
+	"outrigger.dev/outrigger/xds/translate"
+)
+
+// port is what is kept of one port of a service: a cluster and its assignment.
+type port struct {
+	number uint16
+	// inUse are the peers of the present endpoints. retired are those of former ones that are still
+	// accepted, with the number of their retirement; the empty identity stands for plain text.
+	inUse   ir.Peers
+	retired map[string]uint64
+
+	upstream   *ir.Upstream
+	cluster    output
+	endpoints  *ir.Endpoints
+	assignment output
+
+	dirty, dirtyCluster bool
+}
+
+// syncPorts gives the service a record for each of its ports, all of them dirty.
+func (b *Builder) syncPorts(s *service) {
+	old := s.ports
+	s.ports = nil
+	if s.value != nil {
+		for _, sp := range s.value.Ports {
+			s.ports = append(s.ports, takePort(old, sp.Port))
+		}
+	}
+	for _, p := range old {
+		if s.port(p.number) == nil {
+			b.withdraw(MeshLayer, &p.cluster)
+			b.withdraw(MeshLayer, &p.assignment)
+		}
+	}
+}
+
+// takePort returns the port of that number from those that are known, or a new one.
+func takePort(known []*port, number uint16) *port {
+	taken := &port{number: number}
+	for _, p := range known {
+		if p.number == number {
+			taken = p
+		}
+	}
+	taken.dirty, taken.dirtyCluster = true, true
+	return taken
+}
+
+// resolvePort brings the cluster and the assignment of a port up to date.
+func (b *Builder) resolvePort(s *service, p *port) {
+	b.work.Ports++
+	p.dirty = false
+	endpoints := b.servedEndpoints(s, p.number)
+	b.resolvePeers(s, p, endpoints)
+	b.resolveCluster(s, p)
+	b.resolveAssignment(s, p, policy.ResolveEndpoints(s.id, p.number, endpoints, b.peerOf))
+}
+
+func (b *Builder) resolveCluster(s *service, p *port) {
+	if !p.dirtyCluster {
+		return
+	}
+	p.dirtyCluster = false
+	sp, _ := s.value.Port(p.number)
+	upstream := policy.ResolveUpstream(s.value, sp, p.peers())
+	if upstream.Equal(p.upstream) && p.cluster.from == s.origin {
+		return
+	}
+	p.upstream = upstream
+	b.publish(MeshLayer, &p.cluster, s.origin, translate.Cluster(upstream))
+}
+
+func (b *Builder) resolveAssignment(s *service, p *port, endpoints *ir.Endpoints) {
+	if endpoints.Equal(p.endpoints) && p.assignment.from == s.origin {
+		return
+	}
+	p.endpoints = endpoints
+	b.publish(MeshLayer, &p.assignment, s.origin, translate.Endpoints(endpoints))
+}

@@ -1,0 +1,215 @@
+package build
+
+import (
+	"cmp"
+	"slices"
+
+	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/policy"
+	"outrigger.dev/outrigger/policy/ir"
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// workload is what is kept of one instance.
+type workload struct {
+	id discovery.WorkloadID
+	// values are what the sources say; value is the one that counts, or nil.
+	values bySource[discovery.Workload]
+	value  *discovery.Workload
+	// leads are the service ports with an endpoint at the workload, sorted.
+	leads []lead
+
+	// The rules that count, and what they came to when the workload was last resolved.
+	peer     *policy.PeerRule
+	proxy    *proxy
+	stance   stance
+	class    *class
+	view     *cache.ViewSpec
+	problems []discovery.Problem
+
+	dirty bool
+}
+
+// lead is a way to a workload: endpoints of a service port that name it, at one of its ports.
+type lead struct {
+	service      *service
+	port, target uint16
+	endpoints    int
+}
+
+// stance is how a workload is spoken to.
+type stance struct {
+	// known is false for a workload that shards name and no source describes.
+	known bool
+	mesh  *policy.MeshRule
+	rule  *policy.PeerRule
+	// peers are by mode.
+	peers [ir.Disabled + 1]policy.Peer
+}
+
+// at returns who answers at a port; ok is false when nobody can tell.
+func (s *stance) at(port uint16) (peer policy.Peer, ok bool) {
+	return s.peers[policy.ModeOf(s.mesh, s.rule, port)], s.known
+}
+
+// sameAt reports whether the same peer answers at a port.
+func (s *stance) sameAt(port uint16, other *stance) bool {
+	a, knownA := s.at(port)
+	b, knownB := other.at(port)
+	return a == b && knownA == knownB
+}
+
+func (b *Builder) workload(id discovery.WorkloadID) *workload {
+	w := b.workloads[id]
+	if w == nil {
+		w = &workload{id: id}
+		b.workloads[id] = w
+	}
+	return w
+}
+
+// dropWorkload forgets a workload that nothing refers to any more.
+func (b *Builder) dropWorkload(w *workload) {
+	if len(w.values) == 0 && len(w.leads) == 0 && w.class == nil && w.view == nil && !w.dirty {
+		delete(b.workloads, w.id)
+	}
+}
+
+func (b *Builder) storeWorkload(source discovery.SourceID, id discovery.WorkloadID, value *discovery.Workload) {
+	w := b.workload(id)
+	old := w.value
+	w.values.put(source, value)
+	w.value = w.values.first()
+	if !w.value.Equal(old) {
+		b.settle(w)
+		b.dirty.workload(w)
+	}
+	b.dropWorkload(w)
+}
+
+// settle keeps the index of the workloads of a namespace.
+func (b *Builder) settle(w *workload) {
+	if w.value != nil {
+		b.namespace(w.id.Namespace).workloads[w] = struct{}{}
+		return
+	}
+	if n := b.namespaces[w.id.Namespace]; n != nil {
+		delete(n.workloads, w)
+		b.dropNamespace(w.id.Namespace)
+	}
+}
+
+// leadTo notes that an endpoint of a service port names a workload.
+func (b *Builder) leadTo(s *service, port uint16, e *discovery.Endpoint) {
+	if e.Workload == (discovery.WorkloadID{}) {
+		return
+	}
+	w := b.workload(e.Workload)
+	l := lead{service: s, port: port, target: e.Address.Port(), endpoints: 1}
+	if i, found := slices.BinarySearchFunc(w.leads, l, lead.compare); found {
+		w.leads[i].endpoints++
+	} else {
+		w.leads = slices.Insert(w.leads, i, l)
+	}
+	b.walkShardToWorkloads(w)
+}
+
+// leadAway takes back what leadTo noted.
+func (b *Builder) leadAway(s *service, port uint16, e *discovery.Endpoint) {
+	w := b.workloads[e.Workload]
+	if w == nil {
+		return
+	}
+	l := lead{service: s, port: port, target: e.Address.Port()}
+	i, found := slices.BinarySearchFunc(w.leads, l, lead.compare)
+	if !found {
+		return
+	}
+	if w.leads[i].endpoints--; w.leads[i].endpoints == 0 {
+		w.leads = slices.Delete(w.leads, i, i+1)
+	}
+	b.walkShardToWorkloads(w)
+	b.dropWorkload(w)
+}
+
+// compare orders by the port of the workload, then by service and its port.
+func (l lead) compare(other lead) int {
+	return cmp.Or(cmp.Compare(l.target, other.target), l.service.id.Compare(other.service.id), cmp.Compare(l.port, other.port))
+}
+
+// resolveWorkloads brings everything that follows from the dirty workloads up to date, but the services.
+func (b *Builder) resolveWorkloads() {
+	for _, w := range b.dirty.workloads {
+		b.work.Workloads++
+		b.choose(w)
+		was := w.stance
+		w.stance = b.stanceOf(w)
+		b.walkWorkloadToPorts(w, &was)
+		b.walkWorkloadToClass(w)
+		b.walkWorkloadToView(w)
+		w.dirty = false
+		b.dropWorkload(w)
+	}
+	clear(b.dirty.workloads)
+	b.dirty.workloads = b.dirty.workloads[:0]
+}
+
+// choose finds the rules that count for a workload.
+func (b *Builder) choose(w *workload) {
+	var next *proxy
+	w.peer = nil
+	if n := b.namespaces[w.id.Namespace]; n != nil && w.value != nil {
+		w.peer = policy.PickPeer(n.peers, w.value)
+		if rule := policy.PickProxy(n.proxies, w.value); rule != nil {
+			next = b.proxies[rule.Object]
+		}
+	}
+	if w.proxy != nil {
+		delete(w.proxy.users, w)
+	}
+	if w.proxy = next; next != nil {
+		next.users[w] = struct{}{}
+	}
+}
+
+func (b *Builder) stanceOf(w *workload) stance {
+	s := stance{known: w.value != nil, mesh: b.mesh.rule, rule: w.peer}
+	for mode := range s.peers {
+		s.peers[mode] = policy.PeerOf(w.value, ir.MTLSMode(mode), b.trustDomain)
+	}
+	return s
+}
+
+// assign gives the node of a workload its view.
+func (b *Builder) assign(w *workload) {
+	next := w.viewSpec()
+	if sameView(w.view, next) {
+		return
+	}
+	w.view = next
+	if b.nodes == nil {
+		b.nodes = map[string]*cache.ViewSpec{}
+	}
+	b.nodes[w.id.String()] = next
+}
+
+func (w *workload) viewSpec() *cache.ViewSpec {
+	if w.class == nil {
+		return nil
+	}
+	spec := &cache.ViewSpec{Layers: []cache.LayerID{w.class.id, CaptureLayer, MeshLayer}, Scope: cache.All}
+	if w.proxy != nil {
+		spec.Scope = w.proxy.scope
+		if w.proxy.rule.Explicit {
+			spec.Layers = []cache.LayerID{w.class.id, MeshLayer}
+		}
+	}
+	return spec
+}
+
+func sameView(a, b *cache.ViewSpec) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Scope.Key() == b.Scope.Key() && slices.Equal(a.Layers, b.Layers)
+}

@@ -1,0 +1,67 @@
+package feed
+
+import (
+	"maps"
+	"sync"
+
+	"outrigger.dev/outrigger/discovery"
+)
+
+// inbox gathers what is offered until it is taken. Producers hold its lock for as long as a merge takes.
+type inbox struct {
+	// wake is sent to after every put.
+	wake chan struct{}
+
+	mu      sync.Mutex
+	pending *pending
+	// waiting are the sources that have not synced yet.
+	waiting  map[discovery.SourceID]struct{}
+	troubles map[discovery.SourceID]error
+}
+
+func newInbox(sources []discovery.SourceID) inbox {
+	waiting := make(map[discovery.SourceID]struct{}, len(sources))
+	for _, s := range sources {
+		waiting[s] = struct{}{}
+	}
+	return inbox{wake: make(chan struct{}, 1), waiting: waiting, troubles: map[discovery.SourceID]error{}}
+}
+
+func (i *inbox) put(in Input) {
+	i.mu.Lock()
+	if i.pending == nil {
+		i.pending = newPending()
+	}
+	i.pending.add(in)
+	if in.Update.Source != (discovery.SourceID{}) {
+		i.troubles[in.Update.Source] = in.Update.Trouble
+	}
+	if in.Update.Synced {
+		delete(i.waiting, in.Update.Source)
+	}
+	i.mu.Unlock()
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what has come together, nil when nothing has. It leaves everything where it is until all sources are synced.
+func (i *inbox) take() (work *pending, synced bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.waiting) > 0 {
+		return nil, false
+	}
+	work, i.pending = i.pending, nil
+	return work, true
+}
+
+// takeTroubles returns the state of the sources that said something.
+func (i *inbox) takeTroubles() map[discovery.SourceID]error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	taken := maps.Clone(i.troubles)
+	clear(i.troubles)
+	return taken
+}
