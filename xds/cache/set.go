@@ -40,6 +40,9 @@ func (s Set) Len() int { return s.size }
 
 // Get returns the resource of that name, or nil.
 func (s Set) Get(name string) *Resource {
+	if s.root == nil {
+		return nil
+	}
 	return s.root.get(xxhash.Sum64String(name), name)
 }
 

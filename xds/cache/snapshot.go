@@ -1,5 +1,7 @@
 package cache
 
+import "github.com/cespare/xxhash/v2"
+
 // Rev counts publications; a later snapshot of any view has a higher or equal one.
 type Rev uint64
 
@@ -28,13 +30,9 @@ func (s *Snapshot) Get(t Type, name string) *Resource {
 	if s == nil {
 		return nil
 	}
-	return s.resolve(t, name, len(s.layers))
-}
-
-// resolve looks at the first n layers.
-func (s *Snapshot) resolve(t Type, name string, n int) *Resource {
-	for _, g := range s.layers[:n] {
-		if r := g.sets[t].Get(name); r != nil {
+	hash := xxhash.Sum64String(name)
+	for _, g := range s.layers {
+		if r := g.sets[t].root.get(hash, name); r != nil {
 			return visible(r)
 		}
 	}
@@ -57,7 +55,7 @@ func (s *Snapshot) All(t Type, visit func(*Resource) bool) {
 	for i, g := range s.layers {
 		going := true
 		g.sets[t].All(func(r *Resource) bool {
-			if r.IsTombstone() || s.hidden(t, r.name, i) {
+			if r.IsTombstone() || s.hidden(r, i) {
 				return true
 			}
 			going = visit(r)
@@ -69,10 +67,10 @@ func (s *Snapshot) All(t Type, visit func(*Resource) bool) {
 	}
 }
 
-// hidden reports whether a layer before the i-th has the name.
-func (s *Snapshot) hidden(t Type, name string, i int) bool {
+// hidden reports whether a layer before the i-th has the name of r.
+func (s *Snapshot) hidden(r *Resource, i int) bool {
 	for _, g := range s.layers[:i] {
-		if g.sets[t].Get(name) != nil {
+		if g.sets[r.typ].root.get(r.hash, r.name) != nil {
 			return true
 		}
 	}
