@@ -1,0 +1,188 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc/metadata"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// benchMesh is a store with 1,000 services, each a cluster, an assignment, a listener and a route.
+func benchMesh() *cache.Store {
+	store := cache.NewStore()
+	var p cache.Publication
+	add := func(t cache.Type, name string, size int, refs ...cache.Ref) {
+		p.Changes = append(p.Changes, cache.Change{Layer: "mesh", Ref: cache.Ref{Type: t, Name: name}, Resource: cache.NewResource(
+			cache.ResourceConfig{Type: t, Name: name, Body: make([]byte, size), Refs: refs},
+		)})
+	}
+	for i := range 1000 {
+		cluster := fmt.Sprintf("outbound|80||service-%d.shop", i)
+		listener := fmt.Sprintf("10.0.%d.%d_80", i/256, i%256)
+		add(cache.Cluster, cluster, 400, cache.Ref{Type: cache.Endpoints, Name: cluster},
+			cache.Ref{Type: cache.Secret, Name: "identity"}, cache.Ref{Type: cache.Secret, Name: "roots"})
+		add(cache.Endpoints, cluster, 120)
+		add(cache.Listener, listener, 300, cache.Ref{Type: cache.Route, Name: listener})
+		add(cache.Route, listener, 200, cache.Ref{Type: cache.Cluster, Name: cluster})
+	}
+	p.Nodes = map[string]*cache.ViewSpec{"shop/web": {Layers: []cache.LayerID{"mesh"}, Scope: cache.All}}
+	store.Publish(p)
+	return store
+}
+
+func benchSession(b *testing.B, store *cache.Store) (*session, *cache.Subscription) {
+	b.Helper()
+	sub, err := store.Subscribe("shop/web")
+	if err != nil {
+		b.Fatal(err)
+	}
+	snapshot, _ := sub.Current()
+	shared := &settings{
+		timing: Timing{}.withDefaults(), limits: Limits{}.withDefaults(), observer: noObserver{},
+		heads: newHeads("outrigger"), refusals: newRefusals(),
+	}
+	return newSession(shared, Peer{Node: "shop/web"}, snapshot, 0), sub
+}
+
+// connect plays the first exchange of an Envoy that has nothing, or, with have, everything.
+func benchConnect(b *testing.B, s *session, have bool) (sent int) {
+	b.Helper()
+	now := time.Unix(1e9, 0)
+	for _, step := range []struct {
+		typ   cache.Type
+		names bool
+	}{{cache.Cluster, false}, {cache.Endpoints, true}, {cache.Secret, true}, {cache.Listener, false}, {cache.Route, true}} {
+		r := &request{typ: step.typ, known: true}
+		if step.typ == cache.Secret {
+			r.subscribe = []string{"identity", "roots"}
+		} else {
+			s.latest.All(step.typ, func(res *cache.Resource) bool {
+				if step.names {
+					r.subscribe = append(r.subscribe, res.Name())
+				}
+				if have {
+					r.versions = append(r.versions, held{res.Name(), res.Version()})
+				}
+				return true
+			})
+		}
+		if err := s.onRequest(now, r); err != nil {
+			b.Fatal(err)
+		}
+		for range 2 {
+			if _, _, ok := s.nextSecret(now); ok {
+				s.onSecret(now, Secret{Version: "1", Body: Redact([]byte("secret"))}, nil)
+			}
+			sent += benchAnswer(b, s, now)
+		}
+	}
+	return sent
+}
+
+// benchAnswer acknowledges everything that is in flight.
+func benchAnswer(b *testing.B, s *session, now time.Time) (sent int) {
+	b.Helper()
+	for _, r := range s.take() {
+		sent += r.push.Resources
+		if f := s.types[r.push.Type].flight; f != nil {
+			if err := s.onRequest(now, &request{typ: r.push.Type, known: true, nonce: f.nonce}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return sent
+}
+
+// BenchmarkSessionEndpointChange is the engine's own part of one endpoint change on one stream, ACK included.
+func BenchmarkSessionEndpointChange(b *testing.B) {
+	store := benchMesh()
+	s, sub := benchSession(b, store)
+	if sent := benchConnect(b, s, false); sent != 4002 {
+		b.Fatalf("sent %d resources", sent)
+	}
+	name := "outbound|80||service-7.shop"
+	now := time.Unix(1e9, 0)
+	var snapshots []*cache.Snapshot
+	for i := range 64 {
+		store.Publish(cache.Publication{Changes: []cache.Change{{
+			Layer: "mesh", Ref: cache.Ref{Type: cache.Endpoints, Name: name},
+			Resource: cache.NewResource(cache.ResourceConfig{Type: cache.Endpoints, Name: name, Body: []byte{byte(i), 1}}),
+		}}})
+		snapshot, _ := sub.Current()
+		snapshots = append(snapshots, snapshot)
+	}
+	b.ReportAllocs()
+	sent, i := 0, 0
+	for b.Loop() {
+		s.onSnapshot(now, snapshots[i%len(snapshots)])
+		sent += benchAnswer(b, s, now)
+		i++
+	}
+	if sent != i {
+		b.Fatalf("sent %d of %d", sent, i)
+	}
+}
+
+// BenchmarkSessionFirstConnection is the engine's own part of a connection that gets 1,000 services.
+func BenchmarkSessionFirstConnection(b *testing.B) {
+	store := benchMesh()
+	b.ReportAllocs()
+	for b.Loop() {
+		s, sub := benchSession(b, store)
+		if sent := benchConnect(b, s, false); sent != 4002 {
+			b.Fatalf("sent %d resources", sent)
+		}
+		sub.Close()
+	}
+}
+
+// BenchmarkSessionReconnect is the engine's own part of a reconnect that finds nothing changed.
+func BenchmarkSessionReconnect(b *testing.B) {
+	store := benchMesh()
+	b.ReportAllocs()
+	for b.Loop() {
+		s, sub := benchSession(b, store)
+		if sent := benchConnect(b, s, true); sent != 2 { // The secrets have no version to keep.
+			b.Fatalf("sent %d resources", sent)
+		}
+		sub.Close()
+	}
+}
+
+// BenchmarkStreamEndpointChange is one endpoint change on one stream over gRPC and TLS in memory: what
+// it costs server and client together, each with its own codec.
+func BenchmarkStreamEndpointChange(b *testing.B) {
+	m := newMesh(b, nil)
+	m.store.Publish(cache.Publication{Nodes: map[string]*cache.ViewSpec{
+		"shop/web": {Layers: []cache.LayerID{"mesh"}, Scope: cache.All},
+	}})
+	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(b.Context(), "authorization", "Bearer token-of-web"))
+	defer cancel()
+	stream, err := discovery.NewAggregatedDiscoveryServiceClient(m.dial()).DeltaAggregatedResources(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	next := &discovery.DeltaDiscoveryRequest{
+		Node: envoyNode("shop/web", "shop/web"), TypeUrl: cache.Endpoints.URL(), ResourceNamesSubscribe: []string{"a"},
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		m.store.Publish(cache.Publication{Changes: []cache.Change{{
+			Layer: "mesh", Ref: cache.Ref{Type: cache.Endpoints, Name: "a"},
+			Resource: cache.NewResource(cache.ResourceConfig{Type: cache.Endpoints, Name: "a", Body: fmt.Append(nil, i)}),
+		}}})
+		if err := stream.Send(next); err != nil {
+			b.Fatal(err)
+		}
+		response, err := stream.Recv()
+		if err != nil {
+			b.Fatal(err)
+		}
+		next = &discovery.DeltaDiscoveryRequest{TypeUrl: response.TypeUrl, ResponseNonce: response.Nonce}
+	}
+}

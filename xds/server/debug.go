@@ -1,0 +1,145 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// StreamInfo is what one stream looked like at one moment. It holds names and versions, never bodies.
+type StreamInfo struct {
+	Peer  Peer      `json:"peer"`
+	Agent string    `json:"agent"`
+	Since time.Time `json:"since"`
+	// Settled is the last publication that the client has all of; Latest is the newest that concerns it.
+	Settled cache.Rev `json:"settled"`
+	Latest  cache.Rev `json:"latest"`
+	// IdentityExpires is when the leaf certificate that the client was given ends; zero if it has none from here.
+	IdentityExpires time.Time  `json:"identityExpires"`
+	Types           []TypeInfo `json:"types"`
+}
+
+// Lagging reports whether the client does not have the newest publication yet.
+func (i StreamInfo) Lagging() bool { return i.Settled < i.Latest }
+
+// TypeInfo is what one stream knows of one type.
+type TypeInfo struct {
+	Type string `json:"type"`
+	// Wildcard says that the client asked for everything; Subscribed counts the names that it asked for.
+	Wildcard   bool `json:"wildcard"`
+	Subscribed int  `json:"subscribed"`
+	// Sent, Acked and Refused count over the life of the stream: members, members, responses.
+	Sent    uint64 `json:"sent"`
+	Acked   uint64 `json:"acked"`
+	Refused uint64 `json:"refused"`
+	// Pending counts what is to be sent or not answered yet; Removing what is to go later.
+	Pending  int `json:"pending"`
+	Removing int `json:"removing"`
+	// Parked is content that the client refused; Withheld content that references it.
+	Parked   []ParkedInfo `json:"parked,omitempty"`
+	Withheld []ParkedInfo `json:"withheld,omitempty"`
+}
+
+// ParkedInfo is content that a client does not get.
+type ParkedInfo struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	// Has is the version that the client has instead, empty if none.
+	Has   string `json:"has"`
+	Owner string `json:"owner"`
+	// Error is the client's text, at most 1 KB.
+	Error string `json:"error,omitempty"`
+}
+
+// Streams asks every open stream how it is, in the order of their nodes. A
+// stream that does not answer before ctx ends is left out. No stream is stopped for it.
+func (s *Server) Streams(ctx context.Context) []StreamInfo {
+	streams := s.open()
+	replies := make([]chan StreamInfo, len(streams))
+	for i, st := range streams {
+		replies[i] = make(chan StreamInfo, 1)
+		if st.looping.Load() {
+			st.mailbox.put(func() error { replies[i] <- st.info(); return nil })
+		} else {
+			close(replies[i])
+		}
+	}
+	infos := make([]StreamInfo, 0, len(streams))
+	for i, st := range streams {
+		select {
+		case info, ok := <-replies[i]:
+			if ok {
+				infos = append(infos, info)
+			}
+		case <-st.done:
+		case <-ctx.Done():
+		}
+	}
+	slices.SortStableFunc(infos, func(a, b StreamInfo) int { return strings.Compare(a.Peer.Node, b.Peer.Node) })
+	return infos
+}
+
+func (s *Server) open() []*stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	streams := make([]*stream, 0, len(s.streams))
+	for st := range s.streams {
+		streams = append(streams, st)
+	}
+	return streams
+}
+
+func (st *stream) info() StreamInfo {
+	s := st.session
+	info := StreamInfo{
+		Peer: st.peer, Agent: s.agent, Since: st.openedAt, Settled: s.settled, Latest: s.latest.Rev(),
+		IdentityExpires: s.secrets.expires(),
+	}
+	for i := range s.types {
+		if t := &s.types[i]; t.requested {
+			info.Types = append(info.Types, s.typeInfo(t))
+		}
+	}
+	return info
+}
+
+func (s *session) typeInfo(t *typeState) TypeInfo {
+	info := TypeInfo{
+		Type: t.typ.String(), Wildcard: t.wildcard, Subscribed: t.names.count,
+		Sent: t.sent, Acked: t.acked, Refused: t.nacked,
+		Pending: len(t.queue.list) - t.queue.void, Removing: len(s.removals.names(t.typ)),
+	}
+	for _, batch := range t.batches {
+		info.Pending += len(batch)
+	}
+	if t.flight != nil {
+		info.Pending += len(t.flight.entries)
+	}
+	for _, name := range sortedKeys(t.parked) {
+		p := t.parked[name]
+		info.Parked = append(info.Parked, ParkedInfo{
+			Name: name, Version: p.res.Version(), Has: p.had.version, Owner: p.res.Owner(), Error: p.err,
+		})
+	}
+	for _, name := range sortedKeys(t.withheld) {
+		w := t.withheld[name]
+		info.Withheld = append(info.Withheld, ParkedInfo{
+			Name: name, Version: w.res.Version(), Has: w.had.version, Owner: w.res.Owner(),
+		})
+	}
+	return info
+}
+
+// expires returns when the first of the certificates that are not roots ends.
+func (b *secretBook) expires() time.Time {
+	var first time.Time
+	for name, st := range b.byName {
+		if name != RootsName && st.have != "" {
+			earliest(&first, st.expires)
+		}
+	}
+	return first
+}

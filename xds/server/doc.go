@@ -1,0 +1,31 @@
+// Package server is the xDS engine: it serves the snapshots of xds/cache, and
+// the secrets of one peer, to Envoys over aggregated delta discovery (ADS).
+//
+// It may import xds/cache, the discovery stubs of go-control-plane, gRPC and
+// protobuf; of ours nothing else. What it needs besides it declares as small
+// interfaces: [Authenticator], [Secrets], [Observer].
+//
+// It never encodes a resource, never sends a type before the client asked for
+// it, never repeats content that a client refused, never blocks whoever
+// publishes, and never shows a secret in a log, an error or a view.
+//
+// # How a stream works
+//
+// A session is the state machine of one stream: it reads no clock and does no
+// I/O, and every event (a request, a newer snapshot, a timer, a secret) returns
+// the responses to send. A stream is the goroutine around it that owns it.
+//
+// A session brings its client from snapshot to snapshot in rounds. A round
+// sends what differs in steps: clusters, endpoints, secrets, listeners, routes,
+// each with one response in flight. A step is complete when all that was sent
+// is acknowledged and every name that it references was answered on this
+// stream; removals come last. Publications that arrive meanwhile are merged
+// into the next round. What the client has is therefore a pointer to a snapshot
+// and a small difference: queues, refused contents, pending removals.
+//
+// The files: session.go (events and rounds), step.go (what may go when),
+// subscription.go and names.go (who asked for what), queue.go, respond.go (from
+// queue to response), flight.go (ACK), refuse.go (NACK: halving, parking),
+// withhold.go, removal.go, sds.go; stream.go, mailbox.go, sender.go and receiver.go (the
+// goroutines); codec.go, request.go and response.go (the wire).
+package server

@@ -1,0 +1,73 @@
+package server
+
+import (
+	"time"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// flight is a response that the client has not answered yet.
+type flight struct {
+	nonce   string
+	entries []entry
+	bytes   int
+	sentAt  time.Time
+}
+
+// has reports whether the name is a member; a nil flight has none.
+func (f *flight) has(name string) bool { return f != nil && holds(f.entries, name) }
+
+func holds(members []entry, name string) bool {
+	for i := range members {
+		if members[i].name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// answered takes the part of a request that answers a response. Other nonces mean nothing: the request
+// is served all the same.
+func (s *session) answered(t *typeState, r *request, now time.Time) {
+	f := t.flight
+	ours := f != nil && r.nonce == f.nonce
+	switch {
+	case ours && r.refused:
+		t.flight = nil
+		s.nack(t, f, r.problem)
+		s.countDown(t.typ, now)
+	case ours:
+		t.flight = nil
+		t.acked += uint64(len(f.entries))
+		s.observer.Acked(t.typ, now.Sub(f.sentAt))
+		s.done(t, f.entries, now)
+		s.countDown(t.typ, now)
+	case r.refused:
+		t.nacked++
+		s.observer.Nacked(Nack{Peer: s.peer, Type: t.typ, Agent: s.agent, Error: r.problem})
+	}
+}
+
+// done books acknowledged entries. In the common case there is nothing to book.
+func (s *session) done(t *typeState, members []entry, now time.Time) {
+	if len(t.awaited) > 0 || s.removals.any() || len(t.withheld) > 0 || t.typ == cache.Cluster || t.typ == cache.Secret {
+		for i := range members {
+			s.doneOne(t, &members[i], now)
+		}
+	}
+	s.release()
+}
+
+func (s *session) doneOne(t *typeState, e *entry, now time.Time) {
+	delete(t.awaited, e.name)
+	if s.removals.any() {
+		s.removals.acknowledged(cache.Ref{Type: t.typ, Name: e.name}, e, now)
+	}
+	switch {
+	case e.res == nil:
+	case t.typ == cache.Cluster:
+		s.follow(e.res)
+	case t.typ == cache.Secret:
+		s.secrets.acknowledged(e)
+	}
+}

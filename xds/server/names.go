@@ -1,0 +1,137 @@
+package server
+
+import "outrigger.dev/outrigger/xds/cache"
+
+// nameSet holds the names of one type that a client asked for explicitly.
+//
+// A proxy with full scope asks for almost every name of a type, so that a map
+// per stream would hold the mesh once more. A set that has become large is
+// therefore kept as "all names of the snapshot that the client has, but ...".
+type nameSet struct {
+	typ cache.Type
+	// base, when not nil, makes every name that it holds a member.
+	base *cache.Snapshot
+	// marks overrules base: true a member, false none. Without a base it holds members only.
+	marks map[string]bool
+	count int
+	// tried is the count at which compact last found that it does not pay.
+	tried int
+}
+
+// compactFrom is the size from which a set is worth compacting.
+const compactFrom = 64
+
+func (n *nameSet) has(name string) bool {
+	if member, ok := n.marks[name]; ok {
+		return member
+	}
+	return n.base != nil && n.base.Get(n.typ, name) != nil
+}
+
+// add reports whether the name is new to the set.
+func (n *nameSet) add(name string) bool {
+	if n.base == nil {
+		n.mark(name, true)
+		fresh := len(n.marks) > n.count
+		n.count = len(n.marks)
+		return fresh
+	}
+	if n.has(name) {
+		return false
+	}
+	n.count++
+	if _, marked := n.marks[name]; marked {
+		delete(n.marks, name)
+		return true
+	}
+	n.mark(name, true)
+	return true
+}
+
+// remove reports whether the name was in the set.
+func (n *nameSet) remove(name string) bool {
+	if !n.has(name) {
+		return false
+	}
+	n.count--
+	if _, marked := n.marks[name]; marked {
+		delete(n.marks, name)
+		return true
+	}
+	n.mark(name, false)
+	return true
+}
+
+// expect makes room for the names of a first request.
+func (n *nameSet) expect(names int) {
+	if names > 0 && n.marks == nil {
+		n.marks = make(map[string]bool, names)
+	}
+}
+
+func (n *nameSet) mark(name string, member bool) {
+	if n.marks == nil {
+		n.marks = map[string]bool{}
+	}
+	n.marks[name] = member
+}
+
+// came tells the set that the snapshot after base has a name that base has not.
+func (n *nameSet) came(name string) {
+	if n.base == nil {
+		return
+	}
+	if n.marks[name] {
+		delete(n.marks, name)
+		return
+	}
+	n.mark(name, false)
+}
+
+// went tells the set that the snapshot after base lacks a name that base has.
+func (n *nameSet) went(name string) {
+	if n.base == nil {
+		return
+	}
+	if _, marked := n.marks[name]; marked {
+		delete(n.marks, name)
+		return
+	}
+	n.mark(name, true)
+}
+
+// moved makes next the base; came and went have told the difference.
+func (n *nameSet) moved(next *cache.Snapshot) {
+	if n.base != nil {
+		n.base = next
+	}
+}
+
+// compact keeps the set as the difference from a snapshot where that is much smaller.
+func (n *nameSet) compact(current *cache.Snapshot) {
+	if n.base != nil || n.count < compactFrom || n.count == n.tried {
+		return
+	}
+	n.tried = n.count
+	marks := map[string]bool{}
+	common := 0
+	current.All(n.typ, func(r *cache.Resource) bool {
+		if n.marks[r.Name()] {
+			common++
+		} else {
+			marks[r.Name()] = false
+		}
+		return len(marks) <= n.count/4
+	})
+	if len(marks)+n.count-common > n.count/4 {
+		return
+	}
+	if common < n.count {
+		for name := range n.marks {
+			if current.Get(n.typ, name) == nil {
+				marks[name] = true
+			}
+		}
+	}
+	n.base, n.marks = current, marks
+}

@@ -1,0 +1,541 @@
+package server
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// TestAnyClient publishes at random and answers at random: it acknowledges,
+// refuses bad contents, is slow, asks again, goes away and comes back with what
+// it has. Whatever the order, the rules in check hold for every response, and
+// at rest the client has what its view holds but for what it refused.
+func TestAnyClient(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(rt)
+		rt.Repeat(map[string]func(*rapid.T){
+			"publish":     w.publish,
+			"answer":      w.answer,
+			"subscribe":   w.subscribe,
+			"unsubscribe": w.unsubscribe,
+			"advance":     w.advanceALittle,
+			"reconnect":   w.reconnect,
+			"view":        w.view,
+		})
+		w.rest()
+	})
+}
+
+// world is a store, one session and the client at its other end.
+type world struct {
+	rt       *rapid.T
+	now      time.Time
+	store    *cache.Store
+	sub      *cache.Subscription
+	session  *session
+	shared   *settings
+	versions int
+	// content is what was published, by layer.
+	content map[cache.LayerID]map[cache.Ref]*cache.Resource
+	layers  []cache.LayerID
+	types   [cache.NumTypes]*clientType
+	// last is when the client acknowledged that something which named a cluster changed or went.
+	freed map[string]time.Time
+}
+
+// clientType is the client's side of one type, and what the test knows of the stream.
+type clientType struct {
+	typ       cache.Type
+	requested bool
+	wildcard  bool
+	names     map[string]bool
+	has       map[string]*cache.Resource // acknowledged
+	inbox     *response                  // not answered yet
+	firstAt   time.Time                  // when the first request was sent
+	// told is what was sent and not refused, by name; "" for removed.
+	told map[string]string
+	// asked are names whose answer is due.
+	asked map[string]bool
+	// owed are assignments whose cluster was sent after them.
+	owed map[string]bool
+	// refused are contents that were refused standing alone.
+	refused map[string]bool
+	nacked  bool
+}
+
+var served = []cache.Type{cache.Cluster, cache.Endpoints, cache.Listener, cache.Route}
+
+func newWorld(rt *rapid.T) *world {
+	w := &world{
+		rt: rt, now: time.Unix(1e9, 0), store: cache.NewStore(), layers: []cache.LayerID{"mesh"},
+		content: map[cache.LayerID]map[cache.Ref]*cache.Resource{"mesh": {}, "web": {}}, freed: map[string]time.Time{},
+		shared: &settings{
+			timing: Timing{}.withDefaults(), limits: Limits{ResponseMembers: 3}.withDefaults(), observer: noObserver{},
+			heads: newHeads("test"), refusals: newRefusals(),
+		},
+	}
+	w.store.Publish(cache.Publication{Nodes: w.node()})
+	for _, typ := range served {
+		w.types[typ] = &clientType{typ: typ, has: map[string]*cache.Resource{}}
+	}
+	w.open()
+	return w
+}
+
+func (w *world) node() map[string]*cache.ViewSpec {
+	return map[string]*cache.ViewSpec{"n": {Layers: w.layers, Scope: cache.All}}
+}
+
+// open begins a stream as Envoy does: every type that it has anything of at once, with what it has.
+func (w *world) open() {
+	sub, err := w.store.Subscribe("n")
+	if err != nil {
+		w.rt.Fatal(err)
+	}
+	w.sub = sub
+	snapshot, _ := sub.Current()
+	w.session = newSession(w.shared, Peer{Node: "n"}, snapshot, 0)
+	w.session.agent = "envoy/1.40.0"
+	clear(w.freed)
+	for _, typ := range served {
+		w.types[typ] = w.types[typ].reset()
+	}
+	for _, typ := range served {
+		c := w.types[typ]
+		if names := slices.Sorted(maps.Keys(c.names)); c.wildcard || len(names) > 0 {
+			w.first(c, names)
+		}
+	}
+}
+
+// reset returns what a client keeps of a type when its stream ends: what it has and wants.
+func (c *clientType) reset() *clientType {
+	next := &clientType{
+		typ: c.typ, has: c.has, told: map[string]string{}, asked: map[string]bool{}, owed: map[string]bool{},
+		refused: map[string]bool{}, names: map[string]bool{}, wildcard: c.typ == cache.Cluster || c.typ == cache.Listener,
+	}
+	maps.Copy(next.names, c.names)
+	for name := range next.has {
+		if !next.wildcard && !next.names[name] {
+			delete(next.has, name)
+		}
+	}
+	return next
+}
+
+// first sends the first request of a type.
+func (w *world) first(c *clientType, names []string) {
+	c.requested, c.firstAt = true, w.now
+	var versions []held
+	for _, name := range sortedKeys(c.has) {
+		res := c.has[name]
+		versions = append(versions, held{name, res.Version()})
+		c.told[name] = res.Version()
+	}
+	for _, name := range names {
+		target := w.session.target.Get(c.typ, name)
+		if have := c.has[name]; have == nil || target == nil || have.Version() != target.Version() {
+			c.asked[name] = true
+		}
+	}
+	if c.wildcard {
+		names = append([]string{"*"}, names...)
+	}
+	w.request(&request{typ: c.typ, known: true, subscribe: names, versions: versions})
+}
+
+func (w *world) request(r *request) {
+	w.rt.Logf("%s > %s +%v -%v have %v nonce %q refused %t", w.now.Format("04:05.000"), r.typ, r.subscribe, r.unsubscribe, r.versions, r.nonce, r.refused)
+	if err := w.session.onRequest(w.now, r); err != nil {
+		w.rt.Fatalf("request: %v", err)
+	}
+	w.drain()
+}
+
+// drain looks at what the session sent.
+func (w *world) drain() {
+	for _, r := range w.session.take() {
+		w.check(r)
+	}
+	w.sub.Settle(w.session.settled)
+}
+
+// check holds every response against the rules.
+func (w *world) check(r *response) {
+	c := w.types[r.push.Type]
+	for _, e := range r.entries {
+		w.rt.Logf("%s < %s %s@%s", w.now.Format("04:05.000"), c.typ, e.name, e.version())
+	}
+	switch {
+	case !c.requested:
+		w.rt.Fatalf("%s was sent before it was asked for", c.typ)
+	case c.inbox != nil:
+		w.rt.Fatalf("two responses of %s in flight", c.typ)
+	}
+	c.inbox = r
+	seen := map[string]bool{}
+	for _, e := range r.entries {
+		if seen[e.name] {
+			w.rt.Fatalf("%s %s is twice in one response", c.typ, e.name)
+		}
+		seen[e.name] = true
+		if e.res == nil {
+			w.checkRemoval(c, e.name)
+		} else {
+			w.checkBody(c, e.res)
+		}
+		delete(c.asked, e.name)
+		delete(c.owed, e.name)
+	}
+}
+
+func (w *world) checkRemoval(c *clientType, name string) {
+	if c.typ == cache.Cluster && !c.asked[name] {
+		for _, typ := range []cache.Type{cache.Listener, cache.Route} {
+			for _, res := range w.types[typ].has {
+				if names(res, cache.Cluster, name) && w.session.target.Get(typ, res.Name()) == nil {
+					w.rt.Fatalf("cluster %s goes while %s %s, which goes too, names it", name, typ, res.Name())
+				}
+			}
+		}
+		if freed, ok := w.freed[name]; ok && w.now.Sub(freed) < 50*time.Second {
+			w.rt.Fatalf("cluster %s goes %s after it was named", name, w.now.Sub(freed))
+		}
+	}
+	c.told[name] = ""
+}
+
+func (w *world) checkBody(c *clientType, res *cache.Resource) {
+	name, version := res.Name(), res.Version()
+	if c.refused[name+"@"+version] {
+		w.rt.Fatalf("%s %s@%s was refused and is sent again", c.typ, name, version)
+	}
+	if c.told[name] == version && !c.asked[name] && !c.owed[name] {
+		w.rt.Fatalf("%s %s@%s is sent twice", c.typ, name, version)
+	}
+	if c.typ == cache.Listener || c.typ == cache.Route {
+		w.checkReferences(c, res)
+	}
+	c.told[name] = version
+	if c.typ == cache.Cluster {
+		for _, ref := range res.Refs() {
+			w.types[ref.Type].owed[ref.Name] = true
+		}
+	}
+}
+
+// checkReferences: no listener or route before the clusters that it names, unless a request waited for a second.
+func (w *world) checkReferences(c *clientType, res *cache.Resource) {
+	clusters := w.types[cache.Cluster]
+	for _, ref := range res.Refs() {
+		if ref.Type != cache.Cluster || w.session.target.Get(cache.Cluster, ref.Name) == nil || c.asked[res.Name()] {
+			continue
+		}
+		late := clusters.inbox != nil && w.now.Sub(c.firstAt) >= time.Second
+		if !late && !clusters.nacked && clusters.told[ref.Name] == "" {
+			w.rt.Fatalf("%s %s is sent before %s", c.typ, res.Name(), ref.Name)
+		}
+	}
+}
+
+func names(res *cache.Resource, typ cache.Type, name string) bool {
+	return slices.Contains(res.Refs(), cache.Ref{Type: typ, Name: name})
+}
+
+// publish changes up to four resources at once. One version in five is bad: the client refuses it.
+func (w *world) publish(rt *rapid.T) {
+	var p cache.Publication
+	changed := map[cache.Ref]bool{}
+	for range rapid.IntRange(1, 4).Draw(rt, "changes") {
+		typ := rapid.SampledFrom(served).Draw(rt, "type")
+		ref := cache.Ref{Type: typ, Name: "s" + string(rune('0'+rapid.IntRange(0, 4).Draw(rt, "service")))}
+		layer := rapid.SampledFrom([]cache.LayerID{"mesh", "mesh", "web"}).Draw(rt, "layer")
+		if changed[ref] {
+			continue
+		}
+		changed[ref] = true
+		if rapid.IntRange(0, 3).Draw(rt, "remove") == 0 {
+			delete(w.content[layer], ref)
+			w.rt.Logf("publish %s: remove %s %s", layer, ref.Type, ref.Name)
+			p.Changes = append(p.Changes, cache.Change{Layer: layer, Ref: ref})
+			continue
+		}
+		res := w.resource(rt, ref)
+		w.content[layer][ref] = res
+		w.rt.Logf("publish %s: %s %s@%s -> %v", layer, ref.Type, ref.Name, res.Version(), res.Refs())
+		p.Changes = append(p.Changes, cache.Change{Layer: layer, Ref: ref, Resource: res})
+	}
+	w.store.Publish(p)
+	w.rt.Logf("published")
+	w.wake()
+}
+
+func (w *world) resource(rt *rapid.T, ref cache.Ref) *cache.Resource {
+	w.versions++
+	config := cache.ResourceConfig{Type: ref.Type, Name: ref.Name, Version: fmt.Sprint(w.versions), Body: []byte("body")}
+	if rapid.IntRange(0, 4).Draw(rt, "bad") == 0 {
+		config.Version += "-bad"
+	}
+	other := "s" + string(rune('0'+rapid.IntRange(0, 4).Draw(rt, "names")))
+	switch ref.Type {
+	case cache.Cluster:
+		config.Refs = []cache.Ref{{Type: cache.Endpoints, Name: ref.Name}}
+	case cache.Listener:
+		config.Refs = []cache.Ref{{Type: cache.Route, Name: ref.Name}, {Type: cache.Cluster, Name: other}}
+	case cache.Route:
+		config.Refs = []cache.Ref{{Type: cache.Cluster, Name: other}}
+	}
+	return cache.NewResource(config)
+}
+
+func (w *world) wake() {
+	select {
+	case <-w.sub.Wake():
+		snapshot, _ := w.sub.Current()
+		w.session.onSnapshot(w.now, snapshot)
+		w.drain()
+	default:
+	}
+}
+
+func (w *world) view(rt *rapid.T) {
+	w.layers = rapid.SampledFrom([][]cache.LayerID{{"mesh"}, {"web", "mesh"}}).Draw(rt, "layers")
+	w.rt.Logf("view %v", w.layers)
+	w.store.Publish(cache.Publication{Nodes: w.node()})
+	w.wake()
+}
+
+// answer takes one response.
+func (w *world) answer(rt *rapid.T) {
+	var waiting []*clientType
+	for _, typ := range served {
+		if w.types[typ].inbox != nil {
+			waiting = append(waiting, w.types[typ])
+		}
+	}
+	if len(waiting) == 0 {
+		rt.Skip("nothing to answer")
+	}
+	w.take(rapid.SampledFrom(waiting).Draw(rt, "which"))
+}
+
+func (w *world) take(c *clientType) {
+	r := c.inbox
+	c.inbox = nil
+	nonce := w.session.types[c.typ].flight.nonce
+	for _, e := range r.entries {
+		if e.res != nil && strings.HasSuffix(e.res.Version(), "-bad") {
+			w.refuse(c, r, nonce)
+			return
+		}
+	}
+	var subscribe [cache.NumTypes][]string
+	for _, e := range r.entries {
+		w.accept(c, e, &subscribe)
+	}
+	w.request(&request{typ: c.typ, known: true, nonce: nonce})
+	for _, typ := range served {
+		if len(subscribe[typ]) > 0 {
+			w.ask(w.types[typ], subscribe[typ])
+		}
+	}
+}
+
+// refuse rejects a whole response.
+func (w *world) refuse(c *clientType, r *response, nonce string) {
+	c.nacked = true
+	for _, e := range r.entries {
+		c.told[e.name] = ""
+		if have := c.has[e.name]; have != nil {
+			c.told[e.name] = have.Version()
+		}
+		switch {
+		case !c.wildcard && !c.names[e.name]:
+		case e.res != nil && len(r.entries) == 1:
+			c.refused[e.name+"@"+e.res.Version()] = true
+		default:
+			c.asked[e.name] = true // It comes again, in a half.
+		}
+	}
+	w.request(&request{typ: c.typ, known: true, nonce: nonce, refused: true, problem: "bad"})
+}
+
+// accept applies one member, and collects what Envoy then asks for.
+func (w *world) accept(c *clientType, e entry, subscribe *[cache.NumTypes][]string) {
+	if old := c.has[e.name]; old != nil {
+		for _, ref := range old.Refs() {
+			if ref.Type == cache.Cluster {
+				w.freed[ref.Name] = w.now
+			}
+		}
+	}
+	if e.res == nil {
+		delete(c.has, e.name)
+		return
+	}
+	if !c.wildcard && !c.names[e.name] {
+		return
+	}
+	c.has[e.name] = e.res
+	for _, ref := range e.res.Refs() {
+		if ref.Type > c.typ && !w.types[ref.Type].names[ref.Name] {
+			subscribe[ref.Type] = append(subscribe[ref.Type], ref.Name)
+		}
+	}
+}
+
+func (w *world) ask(c *clientType, names []string) {
+	for _, name := range names {
+		c.names[name] = true
+	}
+	if !c.requested {
+		w.first(c, names)
+		return
+	}
+	for _, name := range names {
+		c.asked[name] = true
+	}
+	w.request(&request{typ: c.typ, known: true, subscribe: names})
+}
+
+// subscribe asks for a name by itself, known or not.
+func (w *world) subscribe(rt *rapid.T) {
+	typ := rapid.SampledFrom([]cache.Type{cache.Endpoints, cache.Route}).Draw(rt, "type")
+	w.ask(w.types[typ], []string{"s" + string(rune('0'+rapid.IntRange(0, 5).Draw(rt, "name")))})
+}
+
+func (w *world) unsubscribe(rt *rapid.T) {
+	c := w.types[rapid.SampledFrom([]cache.Type{cache.Endpoints, cache.Route}).Draw(rt, "type")]
+	names := slices.Sorted(maps.Keys(c.names))
+	if len(names) == 0 || !c.requested {
+		rt.Skip("no names")
+	}
+	name := rapid.SampledFrom(names).Draw(rt, "name")
+	delete(c.names, name)
+	delete(c.has, name)
+	delete(c.told, name)
+	delete(c.asked, name)
+	for version := range c.refused {
+		if strings.HasPrefix(version, name+"@") {
+			delete(c.refused, version)
+		}
+	}
+	w.request(&request{typ: c.typ, known: true, unsubscribe: []string{name}})
+}
+
+func (w *world) advanceALittle(rt *rapid.T) {
+	w.advance(time.Duration(rapid.IntRange(1, 30_000).Draw(rt, "ms")) * time.Millisecond)
+}
+
+func (w *world) advance(d time.Duration) {
+	end := w.now.Add(d)
+	for {
+		next := w.session.deadline(w.now)
+		if next.IsZero() || next.After(end) {
+			break
+		}
+		if next.After(w.now) {
+			w.now = next
+		}
+		if err := w.session.onTimer(w.now); err != nil {
+			w.rt.Skip("the client was too slow")
+		}
+		w.drain()
+		if again := w.session.deadline(w.now); !again.IsZero() && !again.After(w.now) {
+			w.rt.Fatalf("the timer does not advance")
+		}
+	}
+	w.now = end
+}
+
+func (w *world) reconnect(*rapid.T) {
+	w.rt.Logf("reconnect")
+	w.sub.Close()
+	w.open()
+}
+
+// rest lets everything come to an end and compares.
+func (w *world) rest() {
+	for range 200 {
+		busy := false
+		for _, typ := range served {
+			if w.types[typ].inbox != nil {
+				w.take(w.types[typ])
+				busy = true
+			}
+		}
+		if !busy {
+			if w.session.deadline(w.now).IsZero() {
+				w.compare()
+				return
+			}
+			w.advance(2 * time.Minute)
+		}
+	}
+	w.rt.Fatal("the stream does not come to rest")
+}
+
+func (w *world) compare() {
+	snapshot, _ := w.sub.Current()
+	if w.session.settled != snapshot.Rev() {
+		w.rt.Fatalf("settled %d of %d", w.session.settled, snapshot.Rev())
+	}
+	for _, typ := range served {
+		c := w.types[typ]
+		if !c.requested {
+			continue
+		}
+		if len(c.asked) > 0 {
+			w.rt.Fatalf("%s: not answered: %v", typ, slices.Sorted(maps.Keys(c.asked)))
+		}
+		w.compareType(c, snapshot)
+	}
+}
+
+func (w *world) compareType(c *clientType, snapshot *cache.Snapshot) {
+	wanted := maps.Clone(c.names)
+	if c.wildcard {
+		snapshot.All(c.typ, func(r *cache.Resource) bool { wanted[r.Name()] = true; return true })
+		for name := range c.has {
+			wanted[name] = true
+		}
+	}
+	state := &w.session.types[c.typ]
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		should, has := snapshot.Get(c.typ, name), c.has[name]
+		_, withheld := state.withheld[name]
+		_, parked := state.parked[name]
+		_, leaving := w.session.removals.byRef[cache.Ref{Type: c.typ, Name: name}]
+		switch {
+		case parked && should != nil && strings.HasSuffix(should.Version(), "-bad"), withheld && should != nil:
+		case leaving && should == nil:
+			w.mayStay(c, name)
+		case !should.Equal(has):
+			w.rt.Fatalf("%s %s: the client has %s, the view %s", c.typ, name, versionOf(has), versionOf(should))
+		}
+	}
+}
+
+// mayStay: a removal is held back only because something was refused.
+func (w *world) mayStay(c *clientType, name string) {
+	for i := range w.session.types {
+		if len(w.session.types[i].parked) > 0 || len(w.session.types[i].withheld) > 0 {
+			return
+		}
+	}
+	w.rt.Fatalf("%s %s is never removed", c.typ, name)
+}
+
+func versionOf(res *cache.Resource) string {
+	if res == nil {
+		return "nothing"
+	}
+	return res.Version()
+}

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// refusals remembers, for all streams, which contents clients of which version
+// refused. Such content is still tried once on every stream, because the
+// reason may lie in one proxy alone, but never in one response with others.
+type refusals struct {
+	size  atomic.Int64
+	mu    sync.Mutex
+	known map[refusal]struct{}
+	order []refusal // the oldest first
+}
+
+type refusal struct {
+	agent   string
+	typ     cache.Type
+	name    string
+	version string
+}
+
+// maxRefusals bounds what is remembered; the oldest is forgotten first.
+const maxRefusals = 4096
+
+func newRefusals() *refusals { return &refusals{known: map[refusal]struct{}{}} }
+
+func (r *refusals) add(agent string, res *cache.Resource) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := refusal{agent: agent, typ: res.Type(), name: res.Name(), version: res.Version()}
+	if _, ok := r.known[key]; ok {
+		return
+	}
+	if len(r.order) == maxRefusals {
+		delete(r.known, r.order[0])
+		r.order = r.order[1:]
+	}
+	r.known[key] = struct{}{}
+	r.order = append(r.order, key)
+	r.size.Store(int64(len(r.order)))
+}
+
+func (r *refusals) contains(agent string, res *cache.Resource) bool {
+	if r.size.Load() == 0 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.known[refusal{agent: agent, typ: res.Type(), name: res.Name(), version: res.Version()}]
+	return ok
+}

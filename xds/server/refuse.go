@@ -1,0 +1,114 @@
+package server
+
+import (
+	"slices"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// parkedContent is content that the client refused. It is not sent again.
+type parkedContent struct {
+	res   *cache.Resource
+	had   had
+	err   string
+	round uint64
+}
+
+// refusedVersions remembers, per name, which versions the client refused on this stream.
+type refusedVersions map[string][]string
+
+// maxRefused bounds the versions that are remembered per name.
+const maxRefused = 8
+
+func (r refusedVersions) holds(name, version string) bool {
+	return slices.Contains(r[name], version)
+}
+
+func (r refusedVersions) add(name, version string) {
+	if r.holds(name, version) {
+		return
+	}
+	versions := append(r[name], version)
+	r[name] = versions[max(0, len(versions)-maxRefused):]
+}
+
+// park sets content aside that the client does not take.
+func (t *typeState) park(round uint64, e entry, problem string) {
+	if t.parked == nil {
+		t.parked = map[string]parkedContent{}
+	}
+	t.parked[e.name] = parkedContent{res: e.res, had: e.had, err: problem, round: round}
+}
+
+// nack takes the refusal of a response. It names no member reliably, so the response is sent again by
+// halves, until what is refused stands alone.
+func (s *session) nack(t *typeState, f *flight, problem string) {
+	t.nacked++
+	members := t.current(f.entries)
+	if len(f.entries) == 1 && len(members) == 1 {
+		s.report(t, f, &members[0], problem)
+		s.refuse(t, members[0], problem)
+		return
+	}
+	s.report(t, f, nil, problem)
+	var again [][]entry
+	if middle := len(members) / 2; middle > 0 {
+		again = append(again, members[:middle:middle])
+		members = members[middle:]
+	}
+	if len(members) > 0 {
+		again = append(again, members)
+	}
+	t.batches = append(again, t.batches...)
+}
+
+// current returns the members that nothing newer waits for. One that was asked for again meanwhile is
+// answered by the half that it goes into, or, standing alone, by what the client had before.
+func (t *typeState) current(members []entry) []entry {
+	var kept []entry
+	for _, e := range members {
+		if !t.visible(e.name) {
+			continue
+		}
+		again, queued := t.queue.get(e.name)
+		same := queued && again.version() == e.version()
+		if same && len(members) > 1 {
+			t.queue.drop(e.name)
+		} else if queued {
+			t.queue.setHad(e.name, e.had)
+		}
+		if !queued || same {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+func (s *session) report(t *typeState, f *flight, alone *entry, problem string) {
+	n := Nack{Peer: s.peer, Type: t.typ, Agent: s.agent, Members: len(f.entries), Error: problem}
+	if alone != nil && alone.res != nil {
+		n.Resource, n.Version, n.Owner = alone.name, alone.res.Version(), alone.res.Owner()
+	}
+	s.observer.Nacked(n)
+}
+
+// refuse parks a content that was refused standing alone. A removal that is refused is not repeated.
+func (s *session) refuse(t *typeState, e entry, problem string) {
+	if e.res == nil {
+		delete(t.awaited, e.name)
+		s.removals.cancel(cache.Ref{Type: t.typ, Name: e.name})
+		return
+	}
+	if t.refused == nil {
+		t.refused = refusedVersions{}
+	}
+	t.refused.add(e.name, e.res.Version())
+	if t.typ == cache.Secret {
+		s.secrets.refused(&e)
+		e.res = withoutBody(e.res)
+	}
+	t.park(s.round, e, problem)
+	delete(t.awaited, e.name)
+	s.unawait(e.res)
+	s.refusals.add(s.agent, e.res)
+}

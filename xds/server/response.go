@@ -1,0 +1,90 @@
+package server
+
+import (
+	"strconv"
+
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// response is a DeltaDiscoveryResponse: a head of its own and shared chunks. It is immutable.
+type response struct {
+	push Push
+	// head holds all fields but the resources.
+	head []byte
+	// entries are the members; their chunks follow the head.
+	entries []entry
+}
+
+// isExtra reports whether the response is of a type that is not served: nobody acknowledges it.
+func (r *response) isExtra() bool { return int(r.push.Type) >= cache.NumTypes }
+
+// Fields of DeltaDiscoveryResponse.
+const (
+	responseSystemVersion = 1
+	responseTypeURL       = 4
+	responseNonce         = 5
+	responseRemoved       = 6
+	responseControlPlane  = 7
+	controlPlaneID        = 1
+)
+
+// buffers returns the message as gRPC sends it, the chunks without a copy.
+func (r *response) buffers() mem.BufferSlice {
+	out := make(mem.BufferSlice, 1, 1+r.push.Resources)
+	out[0] = mem.SliceBuffer(r.head)
+	for i := range r.entries {
+		if res := r.entries[i].res; res != nil {
+			out = append(out, mem.SliceBuffer(res.Chunk()))
+		}
+	}
+	return out
+}
+
+// heads makes the heads of responses.
+type heads struct {
+	control []byte // the control plane's identifier, encoded
+	typed   [cache.NumTypes][]byte
+}
+
+func newHeads(identifier string) *heads {
+	h := &heads{}
+	if identifier != "" {
+		h.control = appendBytes(nil, responseControlPlane, appendString(nil, controlPlaneID, identifier))
+	}
+	for t := range cache.Type(cache.NumTypes) {
+		h.typed[t] = h.of(t.URL())
+	}
+	return h
+}
+
+// of returns what all heads of a type begin with.
+func (h *heads) of(url string) []byte {
+	return append(appendString(nil, responseTypeURL, url), h.control...)
+}
+
+// head returns the fields of one response besides its resources.
+func head(prefix []byte, nonce string, rev cache.Rev, removed []string) []byte {
+	size := len(prefix) + len(nonce) + 32
+	for _, name := range removed {
+		size += len(name) + 4
+	}
+	b := append(make([]byte, 0, size), prefix...)
+	b = appendString(b, responseNonce, nonce)
+	var digits [20]byte
+	b = appendBytes(b, responseSystemVersion, strconv.AppendUint(digits[:0], uint64(rev), 10))
+	for _, name := range removed {
+		b = appendString(b, responseRemoved, name)
+	}
+	return b
+}
+
+func appendString(b []byte, field protowire.Number, s string) []byte {
+	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), s)
+}
+
+func appendBytes(b []byte, field protowire.Number, value []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), value)
+}

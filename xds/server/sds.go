@@ -1,0 +1,193 @@
+package server
+
+import (
+	"errors"
+	"time"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// secretBook is what a session knows of its peer's secrets: versions and times. A
+// body lives in the queue and in flight only, until the client has it.
+type secretBook struct {
+	byName map[string]*secretState
+	// fetching is the name that is being asked for; one at a time.
+	fetching string
+}
+
+// secretState is one secret that the client asked for.
+type secretState struct {
+	// have is the version that the client has, as it says or as it acknowledged.
+	have           string
+	renew, expires time.Time
+	// want says that it must be asked for, not before notBefore.
+	want      bool
+	notBefore time.Time
+	// sending is the version that is queued or in flight, empty if none.
+	sending  string
+	failures int
+}
+
+const (
+	// secretPause is the least time between two answers to a client that asks for the same secret again and again.
+	secretPause = time.Second
+	// maxSecretPause bounds the pause after failures.
+	maxSecretPause = 30 * time.Second
+)
+
+// has reports whether the client has a good version that is not about to change.
+func (b *secretBook) has(name string) bool {
+	st := b.byName[name]
+	return st != nil && st.have != "" && !st.want && st.sending == "" && b.fetching != name
+}
+
+// wanted reports whether any secret must be asked for, now or later.
+func (b *secretBook) wanted() bool {
+	for _, st := range b.byName {
+		if st.want {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *secretBook) drop(name string) { delete(b.byName, name) }
+
+// acknowledged notes the version that the client took.
+func (b *secretBook) acknowledged(e *entry) {
+	if st := b.byName[e.name]; st != nil {
+		st.have = e.res.Version()
+		st.sent(e.res.Version())
+	}
+}
+
+// refused notes that the client does not take a version; it keeps the one that it has.
+func (b *secretBook) refused(e *entry) {
+	if st := b.byName[e.name]; st != nil {
+		st.sent(e.res.Version())
+	}
+}
+
+// sent notes that a version is on its way no more, unless a newer one is.
+func (st *secretState) sent(version string) {
+	if st.sending == version {
+		st.sending = ""
+	}
+}
+
+// deadline returns when a secret must be asked for; zero if none.
+func (b *secretBook) deadline(now time.Time) time.Time {
+	var next time.Time
+	for _, st := range b.byName {
+		earliest(&next, st.renew)
+		if st.want && st.notBefore.After(now) {
+			earliest(&next, st.notBefore)
+		}
+	}
+	return next
+}
+
+// askSecret notes that the client asks for a secret. have is the version that it need not be sent again.
+func (s *session) askSecret(name, have string, now time.Time) {
+	if s.secrets.byName == nil {
+		s.secrets.byName = map[string]*secretState{}
+	}
+	st := s.secrets.byName[name]
+	if st == nil {
+		st = &secretState{notBefore: now}
+		s.secrets.byName[name] = st
+	}
+	st.have, st.want = have, true
+}
+
+// renewSecrets asks for those whose time has come.
+func (s *session) renewSecrets(now time.Time) {
+	for _, st := range s.secrets.byName {
+		if !st.renew.IsZero() && !now.Before(st.renew) {
+			st.want, st.renew = true, time.Time{}
+		}
+	}
+}
+
+// onSecretsChanged asks for all secrets anew, because roots or taints changed.
+func (s *session) onSecretsChanged() {
+	for _, st := range s.secrets.byName {
+		st.want, st.notBefore = true, time.Time{}
+	}
+}
+
+// nextSecret returns the secret to ask for now; the answer goes to onSecret. The roots come first, and until the
+// client has acknowledged them no leaf is even signed.
+func (s *session) nextSecret(now time.Time) (name, have string, ok bool) {
+	b := &s.secrets
+	if b.fetching != "" || s.draining || !b.wanted() {
+		return "", "", false
+	}
+	roots := b.byName[RootsName]
+	if roots != nil && (roots.want || roots.sending != "") {
+		if roots.sending != "" || now.Before(roots.notBefore) {
+			return "", "", false
+		}
+		b.fetching = RootsName
+		return RootsName, roots.have, true
+	}
+	if s.rootsRefused() {
+		return "", "", false
+	}
+	for _, name := range sortedKeys(b.byName) {
+		if st := b.byName[name]; st.want && !now.Before(st.notBefore) {
+			b.fetching = name
+			return name, st.have, true
+		}
+	}
+	return "", "", false
+}
+
+func (s *session) rootsRefused() bool {
+	_, refused := s.types[cache.Secret].parked[RootsName]
+	return refused
+}
+
+// onSecret takes the answer to what nextSecret asked.
+func (s *session) onSecret(now time.Time, secret Secret, err error) {
+	b := &s.secrets
+	name := b.fetching
+	b.fetching = ""
+	st := b.byName[name]
+	if st == nil {
+		return // The client does not want it any more.
+	}
+	t := &s.types[cache.Secret]
+	switch {
+	case errors.Is(err, ErrNoSecret):
+		st.want = false
+		s.enqueue(t, entry{name: name, asked: true}, false)
+	case err != nil:
+		st.failures++
+		st.notBefore = now.Add(min(secretPause<<min(st.failures-1, 5), maxSecretPause))
+	default:
+		st.want, st.failures = false, 0
+		st.notBefore = now.Add(secretPause)
+		st.renew, st.expires = secret.Renew, secret.Expires
+		s.sendSecret(t, name, st, secret)
+	}
+	s.pump(now)
+}
+
+func (s *session) sendSecret(t *typeState, name string, st *secretState, secret Secret) {
+	if secret.Body.IsZero() {
+		delete(t.awaited, name) // The client keeps what it has.
+		return
+	}
+	res := cache.NewResource(cache.ResourceConfig{
+		Type: cache.Secret, Name: name, Version: secret.Version, Body: secret.Body.Reveal(),
+	})
+	delete(t.parked, name)
+	st.sending = res.Version()
+	s.enqueue(t, entry{name: name, res: res, had: had{version: st.have}, asked: true}, false)
+}
+
+// withoutBody is what is kept of a refused secret.
+func withoutBody(res *cache.Resource) *cache.Resource {
+	return cache.NewResource(cache.ResourceConfig{Type: res.Type(), Name: res.Name(), Version: res.Version()})
+}

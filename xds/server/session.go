@@ -1,0 +1,349 @@
+package server
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// settings are shared by all sessions and read-only.
+type settings struct {
+	timing   Timing
+	limits   Limits
+	observer Observer
+	heads    *heads
+	refusals *refusals
+}
+
+// session is the state machine of one stream. It has no goroutine, clock or
+// I/O: one goroutine at a time calls it with events and the present time, and
+// takes the responses to be sent from it, in order.
+type session struct {
+	*settings
+	peer  Peer
+	agent string
+
+	// latest is the newest snapshot; target is the one that the present round brings the client to.
+	latest, target *cache.Snapshot
+	// round counts, so that what is withheld knows what it came with.
+	round uint64
+	// wokenAt is when latest first differed from target; zero while it does not.
+	wokenAt time.Time
+	// settled is the last publication that the client has all of that it will get.
+	settled cache.Rev
+	// synced is false while names may be missing only because a source has not told them yet.
+	synced   bool
+	draining bool
+
+	types    [cache.NumTypes]typeState
+	removals removals
+	secrets  secretBook
+	nonce    uint64
+	outbox   []*response
+}
+
+// typeState is what a session knows of one type.
+type typeState struct {
+	typ       cache.Type
+	requested bool
+	wildcard  bool
+	names     nameSet
+	// base is what the client has once queue and flight are done, but for refusals and removals.
+	base *cache.Snapshot
+	// queue is what is to be sent; batches go before it, each as a response of its own.
+	queue   queue
+	batches [][]entry
+	flight  *flight
+	// asked says that the queue holds what a request waits for.
+	asked bool
+	// mustAnswer says that a request waits even if the answer is empty.
+	mustAnswer bool
+	// blockedAt is since when the queue waits for another type; zero when it does not.
+	blockedAt time.Time
+	// unsure are names that were asked for and are missing, but perhaps not for long.
+	unsure map[string]struct{}
+
+	parked   map[string]parkedContent
+	withheld map[string]withheldContent
+	refused  refusedVersions
+
+	// awaited are names that a resource which was sent references, and that are not yet answered and
+	// acknowledged since. They hold the steps behind up while awaiting is set: until awaitUntil, which is
+	// zero while the response that references them is not answered.
+	awaited    map[string]struct{}
+	awaiting   bool
+	awaitUntil time.Time
+	// absent says that the client was waited for in vain: it never asks for the type.
+	absent bool
+
+	sent, acked, nacked uint64
+}
+
+// newSession begins at a snapshot, with the nonces behind firstNonce.
+func newSession(shared *settings, peer Peer, snapshot *cache.Snapshot, firstNonce uint64) *session {
+	s := &session{
+		settings: shared, peer: peer, latest: snapshot, target: snapshot,
+		settled: snapshot.Rev(), synced: true, nonce: firstNonce,
+	}
+	for i := range s.types {
+		s.types[i].typ = cache.Type(i)
+		s.types[i].names.typ = cache.Type(i)
+	}
+	return s
+}
+
+// visible reports whether the client wants the name.
+func (t *typeState) visible(name string) bool { return t.wildcard || t.names.has(name) }
+
+// onSnapshot takes a newer snapshot of the view, or that of a new view.
+func (s *session) onSnapshot(now time.Time, snapshot *cache.Snapshot) {
+	s.latest = snapshot
+	if s.wokenAt.IsZero() {
+		s.wokenAt = now
+	}
+	s.pump(now)
+}
+
+// onSynced says that from now on what is missing is missing.
+func (s *session) onSynced(now time.Time) {
+	s.synced = true
+	for i := range s.types {
+		s.answerUnsure(&s.types[i])
+	}
+	s.pump(now)
+}
+
+// onDrain stops everything that is not in flight.
+func (s *session) onDrain() { s.draining = true }
+
+// onTimer is to be called at deadline. The error, a gRPC status, ends the stream.
+func (s *session) onTimer(now time.Time) error {
+	for i := range s.types {
+		t := &s.types[i]
+		if t.flight != nil && now.Sub(t.flight.sentAt) >= s.timing.Ack {
+			return status.Errorf(codes.DeadlineExceeded, "no answer to a response of %s for %s", t.typ, s.timing.Ack)
+		}
+	}
+	s.renewSecrets(now)
+	s.pump(now)
+	return nil
+}
+
+// deadline returns when onTimer is to be called next; zero if never.
+func (s *session) deadline(now time.Time) time.Time {
+	var next time.Time
+	for i := range s.types {
+		t := &s.types[i]
+		if t.flight != nil {
+			earliest(&next, t.flight.sentAt.Add(s.timing.Ack))
+		}
+		if !t.blockedAt.IsZero() && t.asked {
+			earliest(&next, t.blockedAt.Add(s.timing.Step))
+		}
+		earliest(&next, t.awaitUntil)
+	}
+	earliest(&next, s.removals.next)
+	earliest(&next, s.secrets.deadline(now))
+	return next
+}
+
+// earliest puts t in the place of a later or no time; a zero t is none.
+func earliest(next *time.Time, t time.Time) {
+	if !t.IsZero() && (next.IsZero() || t.Before(*next)) {
+		*next = t
+	}
+}
+
+// take returns the responses to be sent, in order.
+func (s *session) take() []*response {
+	out := s.outbox
+	s.outbox = nil
+	return out
+}
+
+// unanswered returns how many bytes of responses the client has not answered.
+func (s *session) unanswered() int {
+	n := 0
+	for i := range s.types {
+		if f := s.types[i].flight; f != nil {
+			n += f.bytes
+		}
+	}
+	return n
+}
+
+// idle reports whether nothing is in flight.
+func (s *session) idle() bool {
+	for i := range s.types {
+		if s.types[i].flight != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// begin starts the round that brings the client to the latest snapshot. Nothing is queued or in flight.
+func (s *session) begin(now time.Time) {
+	s.target = s.latest
+	s.round++
+	if !s.wokenAt.IsZero() {
+		s.observer.Queued(now.Sub(s.wokenAt))
+		s.wokenAt = time.Time{}
+	}
+	for i := range s.types {
+		if t := &s.types[i]; t.requested && t.typ != cache.Secret {
+			s.advance(t)
+		}
+	}
+	s.release()
+}
+
+// advance queues what differs between what the client has and the target.
+func (s *session) advance(t *typeState) {
+	cache.Diff(t.base, s.target, t.typ, func(older, newer *cache.Resource) {
+		s.changed(t, older, newer)
+	})
+	t.base = s.target
+	t.names.moved(s.target)
+}
+
+// changed takes the difference of one name between two snapshots.
+func (s *session) changed(t *typeState, older, newer *cache.Resource) {
+	switch {
+	case newer == nil:
+		wanted := t.visible(older.Name())
+		t.names.went(older.Name())
+		if wanted {
+			s.gone(t, older)
+		}
+	case t.visible(newer.Name()):
+		if older == nil {
+			t.names.came(newer.Name())
+		}
+		s.update(t, older, newer)
+	case older == nil:
+		t.names.came(newer.Name())
+	}
+}
+
+// update queues a new version of a name, unless the client has it or refused it.
+func (s *session) update(t *typeState, older, newer *cache.Resource) {
+	name := newer.Name()
+	delete(t.unsure, name)
+	h := s.forget(t, name, hadOf(older))
+	switch {
+	case h.version == newer.Version():
+	case t.refused.holds(name, newer.Version()):
+		t.park(s.round, entry{name: name, res: newer, had: h}, "the client refused this content before")
+	default:
+		t.queue.pushNew(entry{name: name, res: newer, had: h})
+	}
+}
+
+// gone puts a name on the removal queue, if the client has anything of it.
+func (s *session) gone(t *typeState, older *cache.Resource) {
+	h := s.forget(t, older.Name(), hadOf(older))
+	if h.version == "" {
+		return
+	}
+	s.removals.add(cache.Ref{Type: t.typ, Name: older.Name()}, h)
+	s.unawait(older)
+}
+
+// forget drops what is special about a name and returns what the client has of it, which is otherwise
+// what the snapshot says.
+func (s *session) forget(t *typeState, name string, otherwise had) had {
+	if rm, ok := s.removals.cancel(cache.Ref{Type: t.typ, Name: name}); ok {
+		return rm.had
+	}
+	if p, ok := t.parked[name]; ok {
+		delete(t.parked, name)
+		return p.had
+	}
+	if w, ok := t.withheld[name]; ok {
+		delete(t.withheld, name)
+		return w.had
+	}
+	return otherwise
+}
+
+// onRequest takes one message. The error, a gRPC status, ends the stream.
+func (s *session) onRequest(now time.Time, r *request) error {
+	if err := s.check(r); err != nil {
+		return err
+	}
+	if !r.known {
+		s.answerUnknown(r)
+		return nil
+	}
+	t := &s.types[r.typ]
+	s.answered(t, r, now)
+	if t.requested {
+		s.resubscribe(t, r, now)
+	} else {
+		s.subscribeFirst(t, r, now)
+	}
+	if n := t.names.count; n > s.limits.NamesPerType {
+		s.observer.Refused(ReasonLimit)
+		return status.Errorf(codes.ResourceExhausted, "%d names of %s, at most %d", n, t.typ, s.limits.NamesPerType)
+	}
+	s.pump(now)
+	return nil
+}
+
+// check refuses what no client needs.
+func (s *session) check(r *request) error {
+	if r.malformed != nil {
+		return s.invalid(r.malformed.Error())
+	}
+	if !r.known && r.url == "" {
+		return s.invalid("a request without type_url")
+	}
+	if len(r.url) > s.limits.NameBytes {
+		return s.invalid(fmt.Sprintf("a type_url of %d bytes, at most %d", len(r.url), s.limits.NameBytes))
+	}
+	if n := max(len(r.subscribe), len(r.unsubscribe), len(r.versions)); n > s.limits.NamesPerType {
+		s.observer.Refused(ReasonLimit)
+		return status.Errorf(codes.ResourceExhausted, "%d names in one request, at most %d", n, s.limits.NamesPerType)
+	}
+	for _, name := range r.subscribe {
+		if name == "" || len(name) > s.limits.NameBytes {
+			return s.invalid(fmt.Sprintf("a name of %d bytes, want 1 to %d", len(name), s.limits.NameBytes))
+		}
+	}
+	return nil
+}
+
+func (s *session) invalid(problem string) error {
+	s.observer.Refused(ReasonInvalid)
+	return status.Error(codes.InvalidArgument, problem)
+}
+
+// answerUnknown answers the names of a type that is not served as missing, without remembering them.
+func (s *session) answerUnknown(r *request) {
+	if len(r.subscribe) == 0 && r.nonce != "" {
+		return // It answers a response of ours.
+	}
+	seen := make(map[string]struct{}, len(r.subscribe))
+	var missing []string
+	for _, name := range r.subscribe {
+		if _, twice := seen[name]; !twice && name != wildcard {
+			seen[name] = struct{}{}
+			missing = append(missing, name)
+		}
+	}
+	b := head(s.heads.of(r.url), s.nextNonce(), s.target.Rev(), missing)
+	s.outbox = append(s.outbox, &response{
+		push: Push{Type: cache.Type(cache.NumTypes), Removed: len(missing), Bytes: len(b)}, head: b,
+	})
+}
+
+func (s *session) nextNonce() string {
+	s.nonce++
+	return strconv.FormatUint(s.nonce, 36)
+}

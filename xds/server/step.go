@@ -1,0 +1,167 @@
+package server
+
+import (
+	"time"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// pump makes all responses that may go now, and begins the next round when the present one is complete.
+func (s *session) pump(now time.Time) {
+	s.removals.next = time.Time{}
+	for i := range s.types {
+		s.types[i].expire(now)
+	}
+	for {
+		for i := range s.types {
+			s.trySend(&s.types[i], now)
+		}
+		if s.draining || !s.complete() {
+			return
+		}
+		if s.queueRemovals(now) {
+			continue
+		}
+		s.compact()
+		s.settled = s.target.Rev()
+		if s.latest == s.target {
+			return
+		}
+		s.begin(now)
+	}
+}
+
+// compact shrinks what the stream holds while it is at rest.
+func (s *session) compact() {
+	for i := range s.types {
+		if t := &s.types[i]; t.requested && t.typ != cache.Secret {
+			t.names.compact(t.base)
+		}
+	}
+}
+
+// waits reports whether there is something to be sent.
+func (s *session) waits(t *typeState) bool {
+	return !t.queue.empty() || len(t.batches) > 0 || t.mustAnswer && s.synced
+}
+
+// trySend makes the next response of a type, if it may go. One is in flight per type.
+func (s *session) trySend(t *typeState, now time.Time) {
+	for t.requested && t.flight == nil && !s.draining && s.waits(t) {
+		if !s.mayGo(t, now) {
+			return
+		}
+		s.send(t, now)
+	}
+	t.blockedAt = time.Time{}
+}
+
+// mayGo reports whether the steps before a type are complete. A push waits for them as long as the client
+// takes to answer; a request is answered after a moment in any case.
+func (s *session) mayGo(t *typeState, now time.Time) bool {
+	if !s.behind(t.typ) {
+		return true
+	}
+	if t.blockedAt.IsZero() {
+		t.blockedAt = now
+	}
+	return t.asked && now.Sub(t.blockedAt) >= s.timing.Step
+}
+
+// behind reports whether a step before that of the type is incomplete.
+func (s *session) behind(typ cache.Type) bool {
+	for i := range typ {
+		t := &s.types[i]
+		if t.flight != nil || t.requested && s.waits(t) || t.awaits() {
+			return true
+		}
+	}
+	return false
+}
+
+// complete reports whether every step of the round is.
+func (s *session) complete() bool { return !s.behind(cache.Type(cache.NumTypes)) }
+
+// awaits reports whether names that were referenced still have to be asked for and answered.
+func (t *typeState) awaits() bool { return t.awaiting && len(t.awaited) > 0 }
+
+// await notes what a resource that is being sent, one of so many, references: the steps behind wait for the answers.
+func (s *session) await(res *cache.Resource, members int) {
+	for _, ref := range res.Refs() {
+		if ref.Type <= res.Type() || s.has(ref) {
+			continue
+		}
+		t := &s.types[ref.Type]
+		if t.awaited == nil {
+			t.awaited = make(map[string]struct{}, members)
+		}
+		t.awaited[ref.Name] = struct{}{}
+		// The client can ask only when it has the response.
+		t.awaiting, t.awaitUntil = !t.absent, time.Time{}
+	}
+}
+
+// countDown gives the client, which has just answered a response of the type, a moment to ask for what that references.
+func (s *session) countDown(typ cache.Type, now time.Time) {
+	for i := int(typ) + 1; i < cache.NumTypes; i++ {
+		if t := &s.types[i]; t.awaits() {
+			t.awaitUntil = now.Add(s.timing.Step)
+		}
+	}
+}
+
+// expire gives up on names that the client did not ask for in time; on the
+// whole type, if it never asked for any.
+func (t *typeState) expire(now time.Time) {
+	if t.awaitUntil.IsZero() || now.Before(t.awaitUntil) {
+		return
+	}
+	t.absent = !t.requested && t.awaits()
+	t.awaiting, t.awaitUntil = false, time.Time{}
+}
+
+// has reports whether the client has an acknowledged answer about a name that stays good when a resource
+// that references it changes. Endpoint assignments do not: Envoy waits for them anew.
+func (s *session) has(ref cache.Ref) bool {
+	t := &s.types[ref.Type]
+	if t.typ == cache.Endpoints || !t.requested || !t.visible(ref.Name) || t.pending(ref.Name) {
+		return false
+	}
+	return t.typ != cache.Secret || s.secrets.has(ref.Name)
+}
+
+// pending reports whether a name is about to be sent or not yet acknowledged.
+func (t *typeState) pending(name string) bool {
+	if t.queue.has(name) || t.flight.has(name) {
+		return true
+	}
+	for _, batch := range t.batches {
+		if holds(batch, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// unawait drops what only this resource waited for.
+func (s *session) unawait(res *cache.Resource) {
+	for _, ref := range res.Refs() {
+		delete(s.types[ref.Type].awaited, ref.Name)
+	}
+}
+
+// follow queues the assignments of clusters that were just acknowledged, where the client
+// has asked for them before: Envoy does not ask again when a cluster changes.
+func (s *session) follow(cluster *cache.Resource) {
+	t := &s.types[cache.Endpoints]
+	if !t.requested {
+		return
+	}
+	for _, ref := range cluster.Refs() {
+		if ref.Type != cache.Endpoints || !s.mustFollow(t, ref.Name) || !t.visible(ref.Name) || t.pending(ref.Name) {
+			continue
+		}
+		res := t.base.Get(cache.Endpoints, ref.Name)
+		s.enqueue(t, entry{name: ref.Name, res: res, had: t.has(ref.Name, res), asked: true}, false)
+	}
+}

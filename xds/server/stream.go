@@ -1,0 +1,401 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// transport carries the messages of one stream. recv is called by one goroutine
+// and send by another; both return once the stream's handler has returned.
+type transport interface {
+	recv(r *request) error
+	send(r *response) error
+}
+
+// stream is the goroutine around a session: it brings it events and the time, and carries its responses.
+type stream struct {
+	server    *Server
+	peer      Peer
+	transport transport
+	openedAt  time.Time
+	mailbox   mailbox
+	looping   atomic.Bool   // mail is opened from now on
+	done      chan struct{} // closed when run returns
+
+	// All below belongs to run's goroutine.
+	session  *session
+	sub      *cache.Subscription
+	secrets  SecretSession
+	received chan received
+	sendDue  time.Time       // zero when nothing is being sent
+	careful  bool            // what waits in gRPC is not known any more: no send at once
+	synced   <-chan struct{} // nil once synced
+	inGate   bool
+	gateDue  time.Time
+	timer    *time.Timer
+	armed    time.Time
+	settled  cache.Rev
+}
+
+// maxOutbox is how many responses may wait before no more requests are read.
+const maxOutbox = 16
+
+func newStream(s *Server, peer Peer, transport transport) *stream {
+	return &stream{
+		server: s, peer: peer, transport: transport, openedAt: time.Now(),
+		mailbox: newMailbox(), done: make(chan struct{}), received: make(chan received),
+	}
+}
+
+// closing is how a stream ends: the word for metrics and the status for the client.
+type closing struct {
+	reason string
+	err    error
+}
+
+// Error returns the status's text.
+func (c *closing) Error() string { return fmt.Sprintf("%s: %v", c.reason, c.err) }
+
+func closed(reason string, err error) error { return &closing{reason: reason, err: err} }
+
+// run serves the stream until it ends, and returns why and the status for the client.
+func (st *stream) run(ctx context.Context) (reason string, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer st.leave()
+	defer cancel()
+	defer close(st.done)
+	return st.outcome(ctx, st.serve(ctx))
+}
+
+// outcome turns the error that ended a stream into a reason and a status.
+func (st *stream) outcome(ctx context.Context, err error) (string, error) {
+	var end *closing
+	var fault *panicError
+	switch {
+	case errors.As(err, &fault):
+		st.server.config.Logger.Error("stream panicked", "node", st.peer.Node, "error", fault, "stack", string(fault.stack))
+		st.server.config.Observer.Panicked(st.peer)
+		return ReasonPanic, status.Error(codes.Internal, "internal error")
+	case errors.As(err, &end):
+		return end.reason, end.err
+	case err == nil, errors.Is(err, io.EOF):
+		return ReasonClient, nil
+	case ctx.Err() != nil:
+		return ReasonClient, status.FromContextError(ctx.Err()).Err()
+	case status.Code(err) == codes.ResourceExhausted:
+		return ReasonLimit, err
+	case status.Code(err) == codes.Canceled:
+		return ReasonClient, err
+	default:
+		return ReasonInvalid, err
+	}
+}
+
+func (st *stream) serve(ctx context.Context) (err error) {
+	defer recovered(&err)
+	st.server.work.Go(func() { receive(st.transport, st.received, st.done) })
+	first, err := st.first(ctx)
+	if err != nil {
+		return err
+	}
+	if err := st.open(ctx, first); err != nil {
+		return err
+	}
+	if err := st.session.onRequest(time.Now(), first); err != nil {
+		return err
+	}
+	return st.loop(ctx)
+}
+
+// first waits for the first message and checks whose it is.
+func (st *stream) first(ctx context.Context) (*request, error) {
+	timer := time.NewTimer(st.server.config.Timing.First)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-st.server.draining:
+		return nil, closed(ReasonDrained, errDraining)
+	case <-timer.C:
+		return nil, closed(ReasonSilent, status.Error(codes.DeadlineExceeded, "no first request"))
+	case r := <-st.received:
+		if r.err != nil {
+			return nil, r.err
+		}
+		return r.request, st.checkNode(r.request)
+	}
+}
+
+// checkNode compares who the client says it is with who it is.
+func (st *stream) checkNode(r *request) error {
+	if r.malformed != nil {
+		return closed(ReasonInvalid, status.Error(codes.InvalidArgument, r.malformed.Error()))
+	}
+	n := r.node
+	if n == nil || n.id == "" {
+		return closed(ReasonInvalid, status.Error(codes.InvalidArgument,
+			"the first request has no node id: start Envoy with --service-node <namespace>/<workload>"))
+	}
+	if n.id == st.peer.Node && n.cluster == st.peer.Cluster {
+		return nil
+	}
+	return closed(ReasonDenied, status.Errorf(codes.PermissionDenied,
+		"the node says id %s and cluster %s, the credentials are for id %s and cluster %s",
+		shorten(n.id), shorten(n.cluster), shorten(st.peer.Node), shorten(st.peer.Cluster)))
+}
+
+func shorten(s string) string { return fmt.Sprintf("%q", clip([]byte(s), 2*maxAgent)) }
+
+// open subscribes the stream to what its node sees.
+func (st *stream) open(ctx context.Context, first *request) error {
+	if err := st.server.gate.enter(ctx); err != nil {
+		return closed(ReasonBusy, err)
+	}
+	st.inGate, st.gateDue = true, time.Now().Add(openingHold)
+	sub, err := st.server.config.Store.Subscribe(st.peer.Node)
+	if err != nil {
+		return st.unknown()
+	}
+	st.sub = sub
+	snapshot, ok := sub.Current()
+	if !ok {
+		return st.unknown()
+	}
+	st.secrets = st.server.config.Secrets.Open(st.peer)
+	// Nonces of an earlier stream are not likely to be met again.
+	st.session = newSession(st.server.settings, st.peer, snapshot, rand.Uint64N(1<<40))
+	st.session.agent = first.node.agent
+	select {
+	case <-st.server.config.Synced:
+	default:
+		st.session.synced, st.synced = false, st.server.config.Synced
+	}
+	return nil
+}
+
+// unknown refuses a node that the Store does not hold: for now while the sources have not told everything.
+func (st *stream) unknown() error {
+	select {
+	case <-st.server.config.Synced:
+		return closed(ReasonUnknown, status.Errorf(codes.NotFound, "no workload %q is known", st.peer.Node))
+	default:
+		return closed(ReasonUnavailable, retryLater("the sources are not synced yet"))
+	}
+}
+
+// leave gives back what run took.
+func (st *stream) leave() {
+	if st.timer != nil {
+		st.timer.Stop()
+	}
+	if st.sub != nil {
+		st.sub.Close()
+	}
+	if st.secrets != nil {
+		st.secrets.Close()
+	}
+	st.leaveGate()
+}
+
+func (st *stream) leaveGate() {
+	if st.inGate {
+		st.inGate = false
+		st.server.gate.leave()
+	}
+}
+
+// loop brings events to the session until the stream ends. It waits on as few channels as it can: with
+// thousands of streams each of them is a miss of the processor's cache at every event.
+func (st *stream) loop(ctx context.Context) error {
+	st.looping.Store(true)
+	st.mailbox.put(st.lookAround)
+	// The receiver tells the end of the client, but not that an interceptor ended the stream.
+	defer context.AfterFunc(ctx, func() { st.mailbox.put(ctx.Err) })()
+	for {
+		if err := st.act(ctx); err != nil {
+			return err
+		}
+		if st.session.draining && st.session.idle() && st.sendDue.IsZero() {
+			return closed(ReasonDrained, errDraining)
+		}
+		requests := st.received
+		if len(st.session.outbox) >= maxOutbox {
+			requests = nil
+		}
+		var err error
+		select {
+		case r := <-requests:
+			err = st.onReceived(r)
+		case <-st.sub.Wake():
+			err = st.onWake()
+		case <-st.mailbox.wake:
+			err = st.mailbox.open()
+		case <-st.secrets.Changed():
+			st.session.onSecretsChanged()
+		case <-st.synced:
+			st.synced = nil
+			st.session.onSynced(time.Now())
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// lookAround takes in what the server has decided about all streams.
+func (st *stream) lookAround() error {
+	select {
+	case <-st.server.ended:
+		return closed(ReasonDrained, errDraining)
+	default:
+	}
+	select {
+	case <-st.server.draining:
+		st.session.onDrain()
+	default:
+	}
+	return nil
+}
+
+func (st *stream) onReceived(r received) error {
+	if r.err != nil {
+		return r.err
+	}
+	return st.session.onRequest(time.Now(), r.request)
+}
+
+func (st *stream) onSent(err error) error {
+	st.sendDue = time.Time{}
+	var fault *panicError
+	if err == nil || errors.As(err, &fault) {
+		return err
+	}
+	return closed(ReasonClient, err)
+}
+
+func (st *stream) onWake() error {
+	snapshot, ok := st.sub.Current()
+	if !ok {
+		return closed(ReasonRemoved, status.Errorf(codes.NotFound, "workload %q was removed", st.peer.Node))
+	}
+	st.session.onSnapshot(time.Now(), snapshot)
+	// A publication may have become visible before this wake: it is settled again.
+	st.settled = st.session.settled
+	st.sub.Settle(st.settled)
+	return nil
+}
+
+func (st *stream) onTimer(now time.Time) error {
+	if !st.sendDue.IsZero() && !now.Before(st.sendDue) {
+		return closed(ReasonSlow, status.Errorf(codes.DeadlineExceeded,
+			"the client did not read for %s", st.server.config.Timing.Send))
+	}
+	if !now.Before(st.gateDue) {
+		st.leaveGate()
+	}
+	if err := st.session.onTimer(now); err != nil {
+		return closed(ReasonNoACK, err)
+	}
+	return nil
+}
+
+func (st *stream) onFetched(secret Secret, err error) {
+	if err != nil && !errors.Is(err, ErrNoSecret) {
+		st.server.config.Logger.Warn("secret is not available", "node", st.peer.Node,
+			"secret", st.session.secrets.fetching, "error", err)
+	}
+	st.session.onSecret(time.Now(), secret, err)
+}
+
+// act does what the session asks for: send, fetch, settle, and be woken in time.
+func (st *stream) act(ctx context.Context) error {
+	now := time.Now()
+	if st.sendDue.IsZero() && len(st.session.outbox) > 0 {
+		if err := st.startSend(now); err != nil {
+			return st.onSent(err)
+		}
+	}
+	if name, have, ok := st.session.nextSecret(now); ok {
+		st.startFetch(ctx, name, have)
+	}
+	if st.settled != st.session.settled {
+		st.settled = st.session.settled
+		st.sub.Settle(st.settled)
+	}
+	if st.inGate && st.session.types[cache.Listener].requested && st.session.complete() {
+		st.leaveGate()
+	}
+	st.arm(now)
+	return nil
+}
+
+// sendsAtOnce is how many unanswered bytes gRPC takes without blocking, with room to spare: it stops a sender
+// only once 64 KB of a stream wait to be written.
+const sendsAtOnce = 32 << 10
+
+// startSend hands the responses to the transport: at once while it cannot block, else by a
+// goroutine, so that a client that does not read is noticed.
+func (st *stream) startSend(now time.Time) error {
+	responses := st.session.take()
+	for _, r := range responses {
+		st.server.config.Observer.Pushed(r.push)
+	}
+	st.careful = st.careful || slices.ContainsFunc(responses, (*response).isExtra)
+	if !st.careful && st.session.unanswered() <= sendsAtOnce {
+		return sendSafely(st.transport, responses)
+	}
+	st.sendDue = now.Add(st.server.config.Timing.Send)
+	st.server.work.Go(func() {
+		err := sendSafely(st.transport, responses)
+		st.mailbox.put(func() error { return st.onSent(err) })
+	})
+	return nil
+}
+
+func (st *stream) startFetch(ctx context.Context, name, have string) {
+	session := st.secrets
+	st.server.work.Go(func() {
+		var secret Secret
+		var err error
+		func() {
+			defer recovered(&err)
+			secret, err = session.Secret(ctx, name, have)
+		}()
+		st.mailbox.put(func() error { st.onFetched(secret, err); return nil })
+	})
+}
+
+// arm sets the timer to the next moment at which something is due.
+func (st *stream) arm(now time.Time) {
+	next := st.session.deadline(now)
+	earliest(&next, st.sendDue)
+	if st.inGate {
+		earliest(&next, st.gateDue)
+	}
+	// A timer that fires too early costs less than one that is set for every response.
+	if next.IsZero() || !st.armed.IsZero() && !next.Before(st.armed) {
+		return
+	}
+	st.armed = next
+	if st.timer == nil {
+		st.timer = time.AfterFunc(next.Sub(now), func() { st.mailbox.put(st.onDue) })
+		return
+	}
+	st.timer.Reset(next.Sub(now))
+}
+
+func (st *stream) onDue() error {
+	st.armed = time.Time{}
+	return st.onTimer(time.Now())
+}

@@ -1,0 +1,56 @@
+package server
+
+import "outrigger.dev/outrigger/xds/cache"
+
+// withheldContent is content that references something which the client refused.
+type withheldContent struct {
+	res   *cache.Resource
+	had   had
+	round uint64
+}
+
+// withhold keeps a pushed resource back while it would name what the client refused.
+func (s *session) withhold(t *typeState, e entry) bool {
+	if !s.namesParked(e.res, s.round) {
+		return false
+	}
+	if t.withheld == nil {
+		t.withheld = map[string]withheldContent{}
+	}
+	t.withheld[e.name] = withheldContent{res: e.res, had: e.had, round: s.round}
+	return true
+}
+
+// namesParked reports whether a resource that came with a round references content of an earlier step which
+// was refused: in the same round, or in any when the client has no earlier version of it. Of later steps
+// nothing can be known before the resource itself is sent.
+func (s *session) namesParked(res *cache.Resource, round uint64) bool {
+	for _, ref := range res.Refs() {
+		if ref.Type > res.Type() {
+			continue
+		}
+		p, ok := s.types[ref.Type].parked[ref.Name]
+		if ok && (p.round == round || p.had.version == "") {
+			return true
+		}
+	}
+	return false
+}
+
+// release queues what is withheld no more.
+func (s *session) release() {
+	for i := range s.types {
+		t := &s.types[i]
+		if len(t.withheld) == 0 {
+			continue
+		}
+		for _, name := range sortedKeys(t.withheld) {
+			w := t.withheld[name]
+			if s.namesParked(w.res, w.round) {
+				continue
+			}
+			delete(t.withheld, name)
+			t.queue.push(entry{name: name, res: w.res, had: w.had})
+		}
+	}
+}
