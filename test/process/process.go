@@ -1,0 +1,115 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// stopGrace is how long a process may take to end on SIGTERM.
+const stopGrace = 30 * time.Second
+
+// Config says what Start runs.
+type Config struct {
+	// Path is the program, Args are its arguments without the program.
+	Path string
+	Args []string
+	// Dir is the working directory. Empty: that of the caller.
+	Dir string
+	// Log is the file to which standard output and standard error are
+	// appended. It is made when it is missing.
+	Log string
+}
+
+// Process is a running program. Its methods may be called from several goroutines.
+type Process struct {
+	cfg    Config
+	cmd    *exec.Cmd
+	cancel context.CancelFunc
+	exited chan struct{} // closed after err is set
+	err    error         // how the process ended
+}
+
+// Start runs a program until Stop, Kill or the end of ctx, whichever comes
+// first; one of the two methods must be called to release what it holds.
+func Start(ctx context.Context, cfg Config) (*Process, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	cmd := exec.CommandContext(ctx, cfg.Path, cfg.Args...)
+	cmd.Dir = cfg.Dir
+	cmd.SysProcAttr = attributes()
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopGrace
+	p := &Process{cfg: cfg, cmd: cmd, cancel: cancel, exited: make(chan struct{})}
+	started := make(chan error, 1)
+	go p.run(started)
+	if err := <-started; err != nil {
+		cancel()
+		<-p.exited
+		return nil, fmt.Errorf("starting %s: %w", cfg.Path, err)
+	}
+	return p, nil
+}
+
+// run starts the process, reports that on started, and waits for its end. It
+// keeps its thread for so long: the process would die with it.
+func (p *Process) run(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(p.exited)
+	if err := p.launch(); err != nil {
+		started <- err
+		return
+	}
+	started <- nil
+	p.err = p.cmd.Wait()
+}
+
+func (p *Process) launch() error {
+	log, err := os.OpenFile(p.cfg.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	return p.cmd.Start()
+}
+
+// PID is the process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Exited is closed when the process has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// Stop ends the process with SIGTERM, after 30 s with SIGKILL, and waits for
+// its end. The error says that the process ended in another way, for example
+// that it had failed before, and holds its log.
+func (p *Process) Stop() error {
+	p.cancel()
+	<-p.exited
+	if p.err == nil || errors.Is(p.err, context.Canceled) || errors.Is(p.err, context.DeadlineExceeded) {
+		return nil
+	}
+	return fmt.Errorf("%s ended badly: %w: %s", p.cfg.Path, p.err, p.Logs())
+}
+
+// Kill ends the process with SIGKILL, as a crash would, and waits for its end.
+func (p *Process) Kill() {
+	// The only error is that the process has ended.
+	_ = p.cmd.Process.Kill()
+	<-p.exited
+	p.cancel()
+}
+
+// Logs is what the process has said so far, or why that cannot be read.
+func (p *Process) Logs() string {
+	text, err := os.ReadFile(p.cfg.Log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
