@@ -1,0 +1,194 @@
+package metrics_test
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"outrigger.dev/outrigger/cmd/outrigger/internal/metrics"
+	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/xds/build"
+	"outrigger.dev/outrigger/xds/cache"
+	"outrigger.dev/outrigger/xds/server"
+)
+
+var update = flag.Bool("update", false, "write docs/metrics.md anew")
+
+const (
+	docFile = "../../../../docs/metrics.md"
+	begin   = "<!-- begin: written by go test ./cmd/outrigger/internal/metrics -update -->\n"
+	end     = "<!-- end -->\n"
+)
+
+var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// full returns metrics in which everything has happened once.
+func full(t *testing.T) *metrics.Metrics {
+	t.Helper()
+	m := metrics.New(metrics.Build{Version: "v1", Revision: "abc", Go: "go1.26"})
+	var stats cache.Stats
+	stats.Resources[cache.Cluster] = 3
+	stats.Views = 2
+	m.Watch(metrics.State{
+		Store: func() cache.Stats { return stats },
+		Sources: func() []metrics.Source {
+			return []metrics.Source{{
+				ID: discovery.SourceID{Kind: "file", Name: "mesh"}, Synced: true,
+				Updated: epoch.Add(-time.Minute), Trouble: epoch.Add(-time.Second),
+			}}
+		},
+		Problems: func() []metrics.Problem {
+			return []metrics.Problem{{File: "a.yaml", Line: "3", Field: "spec", Reason: "Invalid"}}
+		},
+		Signed:   func() uint64 { return 7 },
+		LeafEnd:  func() (time.Time, bool) { return epoch.Add(time.Hour), true },
+		RootsEnd: func() time.Time { return epoch.Add(24 * time.Hour) },
+		Clock:    func() time.Time { return epoch },
+	})
+	e, peer := m.Engine, server.Peer{Node: "shop/web-1"}
+	e.Opened(peer)
+	e.Opened(peer)
+	e.Closed(peer, server.ReasonClient)
+	e.Refused(server.ReasonCredentials)
+	e.Pushed(server.Push{Type: cache.Cluster, Resources: 3, Removed: 1, Bytes: 100})
+	e.Acked(cache.Cluster, time.Millisecond)
+	e.Nacked(server.Nack{Type: cache.Listener, Resource: "l"})
+	e.Queued(time.Millisecond)
+	e.Panicked(peer)
+	m.Feed.Propagated(20 * time.Millisecond)
+	m.Feed.Applied(build.Changes{
+		Resources: []cache.Change{{Ref: cache.Ref{Type: cache.Endpoints, Name: "a"}}}, Work: build.Work{Ports: 1},
+	}, time.Millisecond)
+	m.Feed.Applied(build.Changes{}, time.Millisecond)
+	return m
+}
+
+func TestTextFormat(t *testing.T) {
+	t.Parallel()
+	recorder := httptest.NewRecorder()
+	full(t).Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	body := recorder.Body.String()
+	for _, line := range []string{
+		`outrigger_build_info{goversion="go1.26",revision="abc",version="v1"} 1`,
+		`outrigger_xds_streams{type="delta"} 1`,
+		`outrigger_xds_streams_closed_total{reason="client"} 1`,
+		`outrigger_xds_refused_total{reason="unauthenticated"} 1`,
+		`outrigger_xds_pushes_total{result="acked",type="cluster"} 1`,
+		`outrigger_xds_pushes_total{result="nacked",type="listener"} 1`,
+		`outrigger_xds_nacks_total{reason="resource",type="listener"} 1`,
+		`outrigger_config_bytes_total{type="cluster"} 100`,
+		`outrigger_xds_ack_seconds_bucket{type="cluster",le="0.001"} 1`,
+		`outrigger_propagation_seconds_bucket{le="0.01"} 0`,
+		`outrigger_propagation_seconds_bucket{le="0.025"} 1`,
+		`outrigger_apply_seconds_count 2`,
+		`outrigger_wakes_without_change_total 1`,
+		`outrigger_resources_changed_total{type="endpoints"} 1`,
+		`outrigger_resolved_total{kind="port"} 1`,
+		`outrigger_resources{type="cluster"} 3`,
+		`outrigger_source_age_seconds{source="file/mesh"} 60`,
+		`outrigger_source_stale_seconds{source="file/mesh"} 1`,
+		`outrigger_config_problems{reason="Invalid",severity="error"} 1`,
+		`outrigger_config_problem_info{field="spec",file="a.yaml",line="3",reason="Invalid",severity="error"} 1`,
+		`outrigger_ca_signed_total 7`,
+		`outrigger_ca_leaf_min_remaining_seconds 3600`,
+		`outrigger_ca_root_remaining_seconds 86400`,
+	} {
+		if !strings.Contains(body, line+"\n") {
+			t.Errorf("no line %s", line)
+		}
+	}
+	if t.Failed() {
+		t.Log(body)
+	}
+}
+
+// TestNoLabelGrowsWithTheMesh: whatever names peers and resources have, there are no more series.
+func TestNoLabelGrowsWithTheMesh(t *testing.T) {
+	t.Parallel()
+	m := full(t)
+	before := series(t, m)
+	for i := range 100 {
+		peer := server.Peer{Node: fmt.Sprintf("shop/web-%d", i), Identity: fmt.Sprintf("spiffe://a/%d", i)}
+		m.Engine.Opened(peer)
+		m.Engine.Nacked(server.Nack{Peer: peer, Type: cache.Listener, Resource: fmt.Sprintf("l%d", i), Error: peer.Node})
+		m.Engine.Closed(peer, server.ReasonClient)
+	}
+	if after := series(t, m); after != before {
+		t.Errorf("%d series became %d", before, after)
+	}
+}
+
+func series(t *testing.T, m *metrics.Metrics) int {
+	t.Helper()
+	families, err := m.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "outrigger_") {
+			n += len(f.GetMetric())
+		}
+	}
+	return n
+}
+
+// TestDocumentation: docs/metrics.md lists exactly what is registered.
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	families, err := full(t).Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := begin + "| metric | type | labels | what it says |\n|---|---|---|---|\n"
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "outrigger_") {
+			want += fmt.Sprintf("| `%s` | %s | %s | %s |\n", f.GetName(), kind(f), labels(f), f.GetHelp())
+		}
+	}
+	want += end
+	data, err := os.ReadFile(docFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(data), begin)
+	_, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no table to compare with", docFile)
+	}
+	whole := before + want + after
+	if *update {
+		if err := os.WriteFile(docFile, []byte(whole), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if string(data) != whole {
+		t.Errorf("%s differs from what is registered; run this test with -update and read the difference.\nwant:\n%s", docFile, want)
+	}
+}
+
+func kind(f *dto.MetricFamily) string {
+	text := strings.ToLower(f.GetType().String())
+	if f.GetType() == dto.MetricType_HISTOGRAM && f.GetMetric()[0].GetHistogram().GetSchema() != 0 {
+		return "native " + text
+	}
+	return text
+}
+
+func labels(f *dto.MetricFamily) string {
+	var names []string
+	for _, pair := range f.GetMetric()[0].GetLabel() {
+		names = append(names, "`"+pair.GetName()+"`")
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,164 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// maxProblems bounds how many problems have a series of their own; all of them are counted.
+const maxProblems = 100
+
+// State is what is read whenever somebody scrapes. Every function may be called at any time.
+type State struct {
+	Store    func() cache.Stats
+	Sources  func() []Source
+	Problems func() []Problem
+	// Signed counts certificates.
+	Signed func() uint64
+	// LeafEnd is when the first certificate of a connected proxy ends; ok is false while there is none.
+	LeafEnd func() (end time.Time, ok bool)
+	// RootsEnd is when the first of the roots ends.
+	RootsEnd func() time.Time
+	// Clock tells the time.
+	Clock func() time.Time
+}
+
+// Source is the state of one source.
+type Source struct {
+	ID     discovery.SourceID
+	Synced bool
+	// Updated is when it last told something; zero before that.
+	Updated time.Time
+	// Trouble is since when what it says is not to be believed; zero: it is.
+	Trouble time.Time
+}
+
+// Problem is something wrong with what a user wrote.
+type Problem struct {
+	File, Line, Field, Reason string
+	Warning                   bool
+}
+
+// state turns a State into metrics.
+type state struct {
+	from State
+
+	resources, views, scopes, nodes, layers, revision *prometheus.Desc
+	synced, age, stale                                *prometheus.Desc
+	problems, problem                                 *prometheus.Desc
+	signed, leaf, roots                               *prometheus.Desc
+}
+
+func newState(from State) *state {
+	return &state{
+		from:      from,
+		resources: desc("outrigger_resources", "Resources in all layers, by type.", "type"),
+		views:     desc("outrigger_views", "Different views of the mesh."),
+		scopes:    desc("outrigger_scopes", "Different sets of services that proxies see."),
+		nodes:     desc("outrigger_proxies", "Workloads with a sidecar, connected or not."),
+		layers:    desc("outrigger_layers", "Layers of resources."),
+		revision:  desc("outrigger_revision", "Number of the last publication."),
+		synced:    desc("outrigger_source_synced", "1 when the source has told its whole state.", "source"),
+		age:       desc("outrigger_source_age_seconds", "Time since the source told something.", "source"),
+		stale:     desc("outrigger_source_stale_seconds", "For how long the source has been in trouble; 0: it is well.", "source"),
+		problems:  desc("outrigger_config_problems", "Problems with what users wrote, by severity and reason.", "severity", "reason"),
+		problem: desc("outrigger_config_problem_info",
+			"Always 1; one series for each of the first 100 problems with what users wrote.", "file", "line", "field", "reason", "severity"),
+		signed: desc("outrigger_ca_signed_total", "Certificates signed since the start."),
+		leaf:   desc("outrigger_ca_leaf_min_remaining_seconds", "Life left of the certificate of a connected proxy that ends first."),
+		roots:  desc("outrigger_ca_root_remaining_seconds", "Life left of the root that ends first."),
+	}
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// Describe sends every metric's description.
+func (s *state) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		s.resources, s.views, s.scopes, s.nodes, s.layers, s.revision, s.synced, s.age, s.stale,
+		s.problems, s.problem, s.signed, s.leaf, s.roots,
+	} {
+		out <- d
+	}
+}
+
+// Collect reads the state.
+func (s *state) Collect(out chan<- prometheus.Metric) {
+	now := s.from.Clock()
+	s.collectStore(out)
+	s.collectSources(out, now)
+	s.collectProblems(out)
+	out <- prometheus.MustNewConstMetric(s.signed, prometheus.CounterValue, float64(s.from.Signed()))
+	gauge(out, s.roots, s.from.RootsEnd().Sub(now).Seconds())
+	if end, ok := s.from.LeafEnd(); ok {
+		gauge(out, s.leaf, end.Sub(now).Seconds())
+	}
+}
+
+func (s *state) collectStore(out chan<- prometheus.Metric) {
+	stats := s.from.Store()
+	for t, n := range stats.Resources {
+		// Secrets are in no layer.
+		if cache.Type(t) != cache.Secret {
+			gauge(out, s.resources, float64(n), cache.Type(t).String())
+		}
+	}
+	gauge(out, s.views, float64(stats.Views))
+	gauge(out, s.scopes, float64(stats.Scopes))
+	gauge(out, s.nodes, float64(stats.Nodes))
+	gauge(out, s.layers, float64(stats.Layers))
+	gauge(out, s.revision, float64(stats.Rev))
+}
+
+func (s *state) collectSources(out chan<- prometheus.Metric, now time.Time) {
+	for _, source := range s.from.Sources() {
+		name := source.ID.String()
+		synced, stale := 0.0, 0.0
+		if source.Synced {
+			synced = 1
+		}
+		if !source.Trouble.IsZero() {
+			stale = now.Sub(source.Trouble).Seconds()
+		}
+		gauge(out, s.synced, synced, name)
+		gauge(out, s.stale, stale, name)
+		if !source.Updated.IsZero() {
+			gauge(out, s.age, now.Sub(source.Updated).Seconds(), name)
+		}
+	}
+}
+
+func (s *state) collectProblems(out chan<- prometheus.Metric) {
+	type key struct{ severity, reason string }
+	counts := map[key]int{}
+	shown := map[Problem]struct{}{}
+	for _, p := range s.from.Problems() {
+		counts[key{p.severity(), p.Reason}]++
+		if len(shown) < maxProblems {
+			shown[p] = struct{}{}
+		}
+	}
+	for k, n := range counts {
+		gauge(out, s.problems, float64(n), k.severity, k.reason)
+	}
+	for p := range shown {
+		gauge(out, s.problem, 1, p.File, p.Line, p.Field, p.Reason, p.severity())
+	}
+}
+
+func (p Problem) severity() string {
+	if p.Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+func gauge(out chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}

@@ -1,0 +1,99 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"outrigger.dev/outrigger/certs"
+	"outrigger.dev/outrigger/xds/server"
+)
+
+var errNotYet = errors.New("the mesh has not been read yet; come again")
+
+// authenticator lets a stream in when its join token is good and the workload that it is for exists, with
+// that service account and a sidecar.
+type authenticator struct {
+	tokens  *certs.TokenVerifier
+	members *members
+	// ready is closed when the whole mesh has been published. Callers with a good token wait for
+	// it: after a restart that is sooner than their next attempt.
+	ready <-chan struct{}
+}
+
+// Authenticate returns who a caller is.
+func (a *authenticator) Authenticate(ctx context.Context, credentials server.Credentials) (server.Peer, error) {
+	if credentials.BearerToken.IsZero() {
+		return server.Peer{}, fmt.Errorf("%w: no token; send authorization: Bearer TOKEN, "+
+			"with a token that `outrigger token` made", server.ErrUnauthenticated)
+	}
+	claims, err := a.tokens.Verify(certs.NewToken(string(credentials.BearerToken.Reveal())))
+	if err != nil {
+		return server.Peer{}, fmt.Errorf("%w: %w", server.ErrUnauthenticated, err)
+	}
+	select {
+	case <-a.ready:
+	case <-ctx.Done():
+		return server.Peer{}, errNotYet
+	}
+	peer := peerOf(claims)
+	if err := a.members.admit(peer.Node, peer.ServiceAccount, enter(ctx, peer.Node)); err != nil {
+		return server.Peer{}, fmt.Errorf("%w: %w", server.ErrPermissionDenied, err)
+	}
+	return peer, nil
+}
+
+func peerOf(claims certs.Claims) server.Peer {
+	id := claims.Identity
+	return server.Peer{
+		Node: id.Namespace + "/" + claims.Workload, Cluster: id.Namespace + "/" + id.ServiceAccount,
+		Namespace: id.Namespace, ServiceAccount: id.ServiceAccount, Workload: claims.Workload,
+		Identity: id.String(), Expires: claims.ExpiresAt,
+	}
+}
+
+// pass goes with a stream from the interceptor to the authenticator and back.
+type pass struct {
+	guard *guard
+	node  string // set once the stream is authenticated
+}
+
+type passKey struct{}
+
+// enter returns the guard of the stream that ctx belongs to, and notes whose stream it is.
+func enter(ctx context.Context, node string) *guard {
+	p, ok := ctx.Value(passKey{}).(*pass)
+	if !ok {
+		return nil
+	}
+	p.node = node
+	return p.guard
+}
+
+// intercept ends a stream when its workload gets another service account.
+func (a *authenticator) intercept(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	ctx, end := context.WithCancelCause(stream.Context())
+	defer end(nil)
+	p := &pass{guard: &guard{end: end}}
+	err := handler(srv, &guardedStream{ServerStream: stream, ctx: context.WithValue(ctx, passKey{}, p)})
+	if p.node != "" {
+		a.members.leave(p.node, p.guard)
+	}
+	if stream.Context().Err() == nil && ctx.Err() != nil {
+		return status.Error(codes.PermissionDenied, context.Cause(ctx).Error())
+	}
+	return err
+}
+
+// guardedStream is a stream with a context that can be ended from here.
+type guardedStream struct {
+	grpc.ServerStream
+	ctx context.Context //nolint:containedctx // gRPC hands a stream's context on by this method alone
+}
+
+// Context returns the context of the stream.
+func (s *guardedStream) Context() context.Context { return s.ctx }

@@ -1,0 +1,142 @@
+package serve
+
+import (
+	"context"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"outrigger.dev/outrigger/certs"
+	"outrigger.dev/outrigger/cmd/outrigger/internal/metrics"
+	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/file"
+	"outrigger.dev/outrigger/policy/compile"
+	"outrigger.dev/outrigger/xds/build"
+	"outrigger.dev/outrigger/xds/cache"
+	"outrigger.dev/outrigger/xds/debug"
+	"outrigger.dev/outrigger/xds/feed"
+	"outrigger.dev/outrigger/xds/server"
+)
+
+// plane is the control plane, put together and not started.
+type plane struct {
+	config  Config
+	ready   *readiness
+	metrics *metrics.Metrics
+
+	source *file.Source
+	input  *input
+	feed   *feed.Feed
+	engine *server.Server
+	xds    *grpc.Server
+	debug  *debug.Service
+	csds   *grpc.Server
+}
+
+// newPlane puts the parts together in the order in which data goes through them.
+func newPlane(c Config, id *identity) (*plane, error) {
+	p := &plane{config: c, ready: newReadiness()}
+	p.metrics = metrics.New(metrics.Build{Version: c.Version, Revision: c.Revision, Go: runtime.Version()})
+	store, problems, members := cache.NewStore(), newBoard(), newMembers()
+	if err := p.addInput(store, problems, members); err != nil {
+		return nil, err
+	}
+	sessions := newSecrets(c.TrustDomain, certs.NewIssuer(id.authority))
+	auth := &authenticator{tokens: id.tokens, members: members, ready: p.feed.Ready()}
+	if err := p.addEngine(store, auth, sessions, id); err != nil {
+		return nil, err
+	}
+	p.debug = debug.New(debug.Config{Store: store, Engine: p.engine, Problems: problems.forDebug})
+	p.csds = grpc.NewServer()
+	p.debug.RegisterCSDS(p.csds)
+	p.metrics.Watch(metrics.State{
+		Store: store.Stats, Sources: func() []metrics.Source { return []metrics.Source{p.input.state.now()} },
+		Problems: problems.forMetrics, Signed: id.authority.Signed, LeafEnd: sessions.firstEnd,
+		RootsEnd: func() time.Time { return id.authority.Bundle().NotAfter() }, Clock: time.Now,
+	})
+	return p, nil
+}
+
+// addInput makes everything up to the store: source, compiler, builder, feed.
+func (p *plane) addInput(store *cache.Store, problems *board, members *members) error {
+	dir, err := filepath.Abs(p.config.ConfigDir)
+	if err != nil {
+		return err
+	}
+	p.source, err = file.New(file.Config{Dir: dir, Name: filepath.Base(dir), Logger: p.config.Logger})
+	if err != nil {
+		return err
+	}
+	compiler, err := compile.New(compile.Config{TrustDomain: p.config.TrustDomain})
+	if err != nil {
+		return err
+	}
+	id := p.source.ID()
+	p.ready.wait(id.String(), "has not been read yet")
+	p.feed, err = feed.New(feed.Config{
+		Builder: build.New(build.Config{TrustDomain: p.config.TrustDomain}), Store: store,
+		Sources:  []discovery.SourceID{id},
+		Observer: &feedObserver{Feed: p.metrics.Feed, problems: problems, ready: p.ready, source: id, logger: p.config.Logger},
+	})
+	if err != nil {
+		return err
+	}
+	p.input = &input{
+		updates: make(chan file.Update), compiler: compiler, members: members, problems: problems,
+		state: newSourceState(id), feed: p.feed, logger: p.config.Logger,
+	}
+	return nil
+}
+
+// addEngine makes everything behind the store.
+func (p *plane) addEngine(store *cache.Store, auth *authenticator, sessions *secrets, id *identity) error {
+	var err error
+	p.engine, err = server.New(server.Config{
+		Store: store, Auth: auth, Secrets: sessions, Observer: p.metrics.Engine, Logger: p.config.Logger,
+		Synced: p.feed.Ready(), Identifier: "outrigger " + p.config.Version,
+	})
+	if err != nil {
+		return err
+	}
+	options := append([]grpc.ServerOption{
+		grpc.Creds(credentials.NewTLS(id.serverTLS)),
+		// Before the engine's own interceptors, which authenticate.
+		grpc.ChainStreamInterceptor(auth.intercept),
+	}, p.engine.ServerOptions()...)
+	p.xds = grpc.NewServer(options...)
+	p.engine.Register(p.xds)
+	return nil
+}
+
+// run starts all parts, waits for the end of ctx, and stops them.
+func (p *plane) run(ctx context.Context, l *listeners) error {
+	group := newGroup(ctx)
+	group.start("configuration", func(ctx context.Context) error { return p.source.Run(ctx, p.input.updates) })
+	group.start("input", p.input.run)
+	group.start("feed", p.feed.Run)
+	group.start("xds", func(ctx context.Context) error { return serveGRPC(ctx, p.xds, l.xds) })
+	group.start("csds", func(ctx context.Context) error { return serveGRPC(ctx, p.csds, l.csds) })
+	group.start("debug", func(ctx context.Context) error { return serveHTTP(ctx, l.debug, p.debug.Handler()) })
+	group.start("status", func(ctx context.Context) error {
+		return serveHTTP(ctx, l.metrics, statusHandler(p.metrics.Handler(), p.ready))
+	})
+	return group.wait(ctx, p.drain)
+}
+
+// drain ends the streams while everything else still works.
+func (p *plane) drain(ctx context.Context) {
+	p.ready.wait("server", "draining")
+	p.config.Logger.InfoContext(ctx, "draining", "limit", p.config.DrainTime.String())
+	limited, cancel := context.WithTimeout(ctx, p.config.DrainTime)
+	defer cancel()
+	err := p.engine.Drain(limited)
+	stopGracefully(ctx, p.xds)
+	if err != nil {
+		p.config.Logger.WarnContext(ctx, "streams were cut at the end of the drain time")
+		return
+	}
+	p.config.Logger.InfoContext(ctx, "drained")
+}

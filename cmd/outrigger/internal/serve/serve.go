@@ -1,0 +1,49 @@
+// Package serve wires the control plane together: data folder, source,
+// compiler, feed, engine, listeners; it starts them, and stops them in order.
+//
+// It may import everything of Outrigger's. It decides nothing about the mesh:
+// whatever has a rule of its own belongs to the package that the rule is about.
+package serve
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Config is what the flags of the server say.
+type Config struct {
+	ConfigDir, DataDir       string
+	XDSListen, MetricsListen string
+	TrustDomain              string
+	// ServerNames stand in the server's certificate beside "outrigger".
+	ServerNames []string
+	IdentityTTL time.Duration
+	// DrainTime bounds how long streams may take to end.
+	DrainTime time.Duration
+
+	Logger            *slog.Logger
+	Version, Revision string
+}
+
+// Run serves until ctx ends, then drains; that is no error.
+func Run(ctx context.Context, c Config) (err error) {
+	identity, err := openIdentity(c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, identity.authority.Close()) }()
+	plane, err := newPlane(c, identity)
+	if err != nil {
+		return err
+	}
+	listeners, err := listen(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer listeners.close()
+	c.Logger.InfoContext(ctx, "serving", "version", c.Version, "config_dir", c.ConfigDir, "data_dir", c.DataDir,
+		"trust_domain", c.TrustDomain, "xds", listeners.xds.Addr().String(), "metrics", listeners.metrics.Addr().String())
+	return plane.run(ctx, listeners)
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"outrigger.dev/outrigger/cmd/outrigger/internal/serve"
+)
+
+const serverLong = `Run the control plane: read a folder of YAML and watch it, issue identities from
+the authority in the data folder, and stream configuration to every sidecar.
+
+The data folder holds the authority's key, the key of join tokens, roots.pem
+(which proxies verify this server with) and the sockets that the other commands
+ask. It is made when missing; only one server uses it at a time.
+
+--metrics-listen serves /healthz, /readyz (with the reasons when it is not
+ready) and /metrics. Proxies are answered when the folder has been read.
+
+On SIGTERM or SIGINT the server is no longer ready, drains its streams for at
+most --drain-time, and exits with 0. A second signal ends it at once.`
+
+type serverFlags struct {
+	config serve.Config
+	log    logFlags
+}
+
+func newServer() *cobra.Command {
+	f := &serverFlags{}
+	cmd := &cobra.Command{
+		Use:   "server --config-dir DIR --data-dir DIR",
+		Short: "Run the control plane",
+		Long:  serverLong,
+		Example: `  outrigger server --config-dir mesh/ --data-dir data/
+  outrigger server --config-dir mesh/ --data-dir /var/lib/outrigger \
+    --xds-listen 0.0.0.0:15010 --server-name xds.example.org --log-format json`,
+		Args:              arguments(),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (f *serverFlags) add(cmd *cobra.Command) {
+	c, flags := &f.config, cmd.Flags()
+	flags.StringVar(&c.ConfigDir, "config-dir", "", "folder of YAML that describes the mesh")
+	dataDirFlag(cmd, &c.DataDir, "folder of keys and sockets")
+	flags.StringVar(&c.XDSListen, "xds-listen", "127.0.0.1:15010", "address for proxies")
+	flags.StringVar(&c.MetricsListen, "metrics-listen", "127.0.0.1:15014", "address for health, readiness and metrics")
+	flags.StringVar(&c.TrustDomain, "trust-domain", defaultTrustDomain, "trust domain of every identity")
+	flags.StringSliceVar(&c.ServerNames, "server-name", nil, "further name or address in the server's certificate, beside outrigger (repeatable)")
+	flags.DurationVar(&c.IdentityTTL, "identity-ttl", 24*time.Hour, "life of a proxy's certificate, 10s to 720h")
+	flags.DurationVar(&c.DrainTime, "drain-time", 20*time.Second, "longest time that draining streams may take")
+	f.log.add(cmd)
+	// The flag was just added, so that this cannot fail.
+	_ = cmd.MarkFlagDirname("config-dir")
+}
+
+func (f *serverFlags) run(cmd *cobra.Command) error {
+	if f.config.ConfigDir == "" {
+		return usagef(cmd, "no configuration: give --config-dir DIR, a folder of YAML")
+	}
+	if err := needDataDir(cmd, f.config.DataDir); err != nil {
+		return err
+	}
+	if f.config.DrainTime < 0 {
+		return usagef(cmd, "--drain-time %s: want 0s or more", f.config.DrainTime)
+	}
+	logger, err := f.log.logger(cmd, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	build := readBuildInfo()
+	f.config.Logger = logger
+	f.config.Version, f.config.Revision = build.Version, build.Revision
+	return serve.Run(cmd.Context(), f.config)
+}

@@ -1,0 +1,112 @@
+package debug
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/pprof"
+	"strconv"
+)
+
+// Handler serves the debug views as JSON:
+//
+//	GET /proxies                      every workload with a sidecar
+//	GET /proxies/NAMESPACE/WORKLOAD   one of them, with all that its view holds
+//	GET /resources                    what each view holds; ?proxy=NAME ?type=TYPE ?name=NAME ?bodies=false
+//	GET /scopes                       the sets of services that proxies see
+//	GET /problems                     what is wrong with what users wrote
+//	GET /debug/pprof/                 Go's profiles
+func (s *Service) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /proxies", s.serveProxies)
+	mux.HandleFunc("GET /proxies/{namespace}/{workload}", s.serveProxy)
+	mux.HandleFunc("GET /resources", s.serveResources)
+	mux.HandleFunc("GET /scopes", s.serveScopes)
+	mux.HandleFunc("GET /problems", s.serveProblems)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// Proxies is the answer of /proxies.
+type Proxies struct {
+	Proxies []Proxy `json:"proxies"`
+}
+
+// Resources is the answer of /resources.
+type Resources struct {
+	Views []View `json:"views"`
+}
+
+// Scopes is the answer of /scopes.
+type Scopes struct {
+	Scopes []Scope `json:"scopes"`
+}
+
+// Problems is the answer of /problems.
+type Problems struct {
+	Problems []Problem `json:"problems"`
+}
+
+// failure is the answer where there is none.
+type failure struct {
+	Error string `json:"error"`
+}
+
+func (s *Service) serveProxies(w http.ResponseWriter, r *http.Request) {
+	respond(w, http.StatusOK, Proxies{Proxies: s.proxies(r.Context())})
+}
+
+func (s *Service) serveProxy(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("namespace") + "/" + r.PathValue("workload")
+	proxy, ok := s.proxy(r.Context(), name)
+	if !ok {
+		respond(w, http.StatusNotFound, failure{"there is no workload " + name + " with a sidecar"})
+		return
+	}
+	respond(w, http.StatusOK, proxy)
+}
+
+func (s *Service) serveResources(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	filter := resourceFilter{typ: query.Get("type"), name: query.Get("name"), bodies: true}
+	if text := query.Get("bodies"); text != "" {
+		var err error
+		if filter.bodies, err = strconv.ParseBool(text); err != nil {
+			respond(w, http.StatusBadRequest, failure{"bodies: want true or false"})
+			return
+		}
+	}
+	infos, ok := s.viewsOf(query.Get("proxy"))
+	if !ok {
+		respond(w, http.StatusNotFound, failure{"there is no workload " + query.Get("proxy") + " with a sidecar"})
+		return
+	}
+	dump := Resources{Views: []View{}}
+	for _, info := range infos {
+		view, err := dumpView(info, filter)
+		if err != nil {
+			respond(w, http.StatusInternalServerError, failure{err.Error()})
+			return
+		}
+		dump.Views = append(dump.Views, view)
+	}
+	respond(w, http.StatusOK, dump)
+}
+
+func (s *Service) serveScopes(w http.ResponseWriter, _ *http.Request) {
+	respond(w, http.StatusOK, Scopes{Scopes: scopesOf(s.store.Views())})
+}
+
+func (s *Service) serveProblems(w http.ResponseWriter, _ *http.Request) {
+	respond(w, http.StatusOK, Problems{Problems: append([]Problem{}, s.problems()...)})
+}
+
+func respond(w http.ResponseWriter, code int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	// Who asked may be gone, which is nobody's error.
+	_ = json.NewEncoder(w).Encode(value)
+}
