@@ -1,0 +1,196 @@
+package adsclient
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// window is Envoy's default for a stream.
+const window = 16 << 20
+
+// Config is what a client needs.
+type Config struct {
+	Address string
+	TLS     *tls.Config
+	// Token is sent as a bearer token where it is not empty.
+	Token         string
+	Node, Cluster string
+	// Received is called for every response after its acknowledgement was sent; it must not block.
+	Received func(*Client, Response)
+}
+
+// Client is one proxy. Versions survive a disconnect, so that Run may be called again.
+type Client struct {
+	config   Config
+	versions [cache.NumTypes]map[string]string
+	asked    [cache.NumTypes]bool
+	stream   grpc.ClientStream
+	// Bytes and Bodies count what was received since the client was made.
+	Bytes, Bodies atomic.Int64
+}
+
+// New returns a client that has never connected.
+func New(config Config) *Client {
+	c := &Client{config: config}
+	for i := range c.versions {
+		c.versions[i] = map[string]string{}
+	}
+	return c
+}
+
+// Len returns how many resources of the type the client has; call it only while Run is not running.
+func (c *Client) Len(t cache.Type) int { return len(c.versions[t]) }
+
+// Run connects and follows one stream until ctx ends or the stream fails.
+func (c *Client) Run(ctx context.Context) error {
+	conn, err := grpc.NewClient("passthrough:///"+c.config.Address,
+		grpc.WithTransportCredentials(credentials.NewTLS(c.config.TLS)),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20)),
+		// A fixed window, as Envoy has it: no ping for every message to measure the bandwidth.
+		grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window),
+		grpc.WithReadBufferSize(4<<10))
+	if err != nil {
+		return fmt.Errorf("client %s: %w", c.config.Node, err)
+	}
+	defer func() { _ = conn.Close() }()
+	if c.config.Token != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.config.Token)
+	}
+	desc := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
+	c.stream, err = conn.NewStream(ctx, desc, discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResources_FullMethodName)
+	if err != nil {
+		return fmt.Errorf("client %s: %w", c.config.Node, err)
+	}
+	return c.follow()
+}
+
+func (c *Client) follow() error {
+	c.asked = [cache.NumTypes]bool{}
+	if err := c.open(cache.Cluster, nil); err != nil {
+		return err
+	}
+	for {
+		var raw rawMessage
+		if err := c.stream.RecvMsg(&raw); err != nil {
+			return fmt.Errorf("client %s: %w", c.config.Node, err)
+		}
+		response, err := decode(raw.data)
+		if err != nil {
+			return fmt.Errorf("client %s: %w", c.config.Node, err)
+		}
+		c.Bytes.Add(int64(response.Bytes))
+		c.Bodies.Add(int64(response.Bodies))
+		if err := c.take(response); err != nil {
+			return err
+		}
+		c.config.Received(c, response)
+	}
+}
+
+// take keeps what a response says, acknowledges it, and asks for what it leads to.
+func (c *Client) take(r Response) error {
+	t, ok := cache.TypeOf(r.TypeURL)
+	if !ok {
+		return fmt.Errorf("client %s: was sent the type %q", c.config.Node, r.TypeURL)
+	}
+	var fresh []string
+	for _, n := range r.Resources {
+		if _, known := c.versions[t][n.Name]; !known {
+			fresh = append(fresh, n.Name)
+		}
+		c.versions[t][n.Name] = strings.Clone(n.Version)
+	}
+	for _, name := range r.Removed {
+		delete(c.versions[t], name)
+	}
+	ack := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: r.TypeURL, ResponseNonce: r.Nonce}
+	if err := c.stream.SendMsg(ack); err != nil {
+		return fmt.Errorf("client %s: %w", c.config.Node, err)
+	}
+	return c.follows(t, fresh)
+}
+
+// follows asks as Envoy does: assignments and secrets for clusters, then listeners, then their routes.
+func (c *Client) follows(t cache.Type, fresh []string) error {
+	switch t {
+	case cache.Cluster:
+		return c.subscribe(cache.Endpoints, assigned(fresh))
+	case cache.Endpoints:
+		return c.openOnce(cache.Secret, []string{"identity", "roots"})
+	case cache.Secret:
+		return c.openOnce(cache.Listener, nil)
+	case cache.Listener:
+		return c.subscribe(cache.Route, routed(fresh))
+	default:
+		return nil
+	}
+}
+
+// assigned returns the clusters whose endpoints come by name.
+func assigned(clusters []string) []string {
+	return slices.DeleteFunc(slices.Clone(clusters), func(n string) bool { return !strings.HasPrefix(n, "outbound|") })
+}
+
+// routed returns the listeners that have routes of their name.
+func routed(listeners []string) []string {
+	return slices.DeleteFunc(slices.Clone(listeners), func(n string) bool { return n == "outbound" || n == "inbound" })
+}
+
+func (c *Client) openOnce(t cache.Type, names []string) error {
+	if c.asked[t] {
+		return nil
+	}
+	return c.open(t, names)
+}
+
+func (c *Client) subscribe(t cache.Type, names []string) error {
+	if !c.asked[t] {
+		return c.open(t, names)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return c.send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: t.URL(), ResourceNamesSubscribe: names})
+}
+
+// open sends the first request of a type on the stream, with all that the client has of it.
+func (c *Client) open(t cache.Type, names []string) error {
+	c.asked[t] = true
+	request := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: t.URL(), InitialResourceVersions: c.versions[t]}
+	if t != cache.Cluster && t != cache.Listener {
+		request.ResourceNamesSubscribe = union(names, c.versions[t])
+	}
+	if t == cache.Cluster {
+		request.Node = &corev3.Node{Id: c.config.Node, Cluster: c.config.Cluster, UserAgentName: "envoy"}
+	}
+	return c.send(request)
+}
+
+func union(names []string, versions map[string]string) []string {
+	out := slices.Clone(names)
+	for name := range versions {
+		if !slices.Contains(names, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func (c *Client) send(request *discoveryv3.DeltaDiscoveryRequest) error {
+	if err := c.stream.SendMsg(request); err != nil {
+		return fmt.Errorf("client %s: %w", c.config.Node, err)
+	}
+	return nil
+}

@@ -1,0 +1,8 @@
+// Command bench measures the server as a process of its own: the kernel accounts for its CPU, clients
+// speak TLS and acknowledge what they get. Beside it, in the same run, stands go-control-plane's
+// SnapshotCache with one snapshot per node and the same resources.
+//
+//	go run ./test/bench -outrigger bin/outrigger -services 1000 -streams 1000
+//
+// It prints a table; docs/performance.md keeps the figures with their command.
+package main

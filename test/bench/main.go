@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// options are the flags of the command.
+type options struct {
+	outrigger string
+	services  int
+	streams   int
+	changes   int
+	added     int
+	servers   string
+	keep      bool
+}
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == stockCommand {
+		return runStock(ctx, args[1:])
+	}
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "outrigger-bench-")
+	if err != nil {
+		return fmt.Errorf("work folder: %w", err)
+	}
+	if o.keep {
+		fmt.Fprintln(os.Stderr, "work folder:", dir)
+	} else {
+		defer func() { _ = os.RemoveAll(dir) }()
+	}
+	return measureAll(ctx, o, dir)
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.StringVar(&o.outrigger, "outrigger", "bin/outrigger", "the server to measure")
+	flags.IntVar(&o.services, "services", 1000, "services of two endpoints each")
+	flags.IntVar(&o.streams, "streams", 1000, "clients, all with every service in scope")
+	flags.IntVar(&o.changes, "changes", 20, "endpoint changes to measure")
+	flags.IntVar(&o.added, "added", 10, "services to add one by one")
+	flags.StringVar(&o.servers, "servers", "outrigger,SnapshotCache", "what to measure, in this order")
+	flags.BoolVar(&o.keep, "keep", false, "keep the work folder")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.services < 1 || o.streams < 1 || o.services > 10000 || o.streams > 60000 || o.changes < 1 || o.changes > 60000 {
+		return o, errors.New("-services takes 1 to 10000, -streams and -changes 1 to 60000")
+	}
+	return o, nil
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is a server under measurement.
+type process struct {
+	cmd  *exec.Cmd
+	logs string
+	exit chan error
+}
+
+// start runs a command with its output in a file.
+func start(ctx context.Context, logs, program string, args ...string) (*process, error) {
+	out, err := os.Create(filepath.Clean(logs))
+	if err != nil {
+		return nil, fmt.Errorf("log of %s: %w", program, err)
+	}
+	defer func() { _ = out.Close() }()
+	// An interrupt must not kill the process: stop ends it in its own way.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
+	p := &process{cmd: cmd, logs: logs, exit: make(chan error, 1)}
+	p.cmd.Stdout, p.cmd.Stderr = out, out
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", program, err)
+	}
+	go func() { p.exit <- p.cmd.Wait() }()
+	return p, nil
+}
+
+// stop ends the process and waits for it.
+func (p *process) stop(ctx context.Context) error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("end pid %d: %w", p.cmd.Process.Pid, err)
+	}
+	select {
+	case err := <-p.exit:
+		if _, ok := errors.AsType[*exec.ExitError](err); ok {
+			return nil // It was asked to end; how it says so is its own matter.
+		}
+		return err
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), p.cmd.Process.Kill(), <-p.exit)
+	}
+}
+
+// cpu returns the time that the process has run; the error says where its log is.
+func (p *process) cpu() (time.Duration, error) {
+	used, err := cpuOf(p.cmd.Process.Pid)
+	if err != nil {
+		return 0, fmt.Errorf("%w; its log is %s", err, p.logs)
+	}
+	return used, nil
+}
+
+// cpuOf returns the time that all threads of a process have run, from the kernel's accounting in ns.
+func cpuOf(pid int) (time.Duration, error) {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(files) == 0 {
+		return 0, fmt.Errorf("cpu of pid %d: no schedstat", pid)
+	}
+	var total time.Duration
+	for _, file := range files {
+		data, err := os.ReadFile(filepath.Clean(file))
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // a thread that ended; the runtime keeps its threads, so that this is rare
+		}
+		if err != nil {
+			return 0, fmt.Errorf("cpu of pid %d: %w", pid, err)
+		}
+		ns, err := strconv.ParseInt(strings.Fields(string(data))[0], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("cpu of pid %d: %w", pid, err)
+		}
+		total += time.Duration(ns)
+	}
+	return total, nil
+}
+
+// memory returns the resident anonymous memory of the process, in bytes.
+func (p *process) memory() (int64, error) {
+	file, err := os.Open(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("memory of pid %d: %w", p.cmd.Process.Pid, err)
+	}
+	defer func() { _ = file.Close() }()
+	for scanner := bufio.NewScanner(file); scanner.Scan(); {
+		if rest, ok := strings.CutPrefix(scanner.Text(), "RssAnon:"); ok {
+			kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kb << 10, err
+		}
+	}
+	return 0, fmt.Errorf("memory of pid %d: no RssAnon", p.cmd.Process.Pid)
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"outrigger.dev/outrigger/certs"
+	"outrigger.dev/outrigger/test/bench/adsclient"
+)
+
+const trustDomain = "cluster.local"
+
+// starter starts one kind of server on the mesh in <dir>/mesh.
+type starter struct {
+	name string
+	// light asks for few changes, of a server that takes seconds for each.
+	light bool
+	run   func(ctx context.Context, o options, dir string) (*target, error)
+}
+
+func starters(o options) ([]starter, error) {
+	known := []starter{
+		{name: "outrigger", run: startOutrigger},
+		{name: "SnapshotCache", light: true, run: startStock},
+	}
+	var chosen []starter
+	for name := range strings.SplitSeq(o.servers, ",") {
+		i := slices.IndexFunc(known, func(s starter) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("-servers: there is no %q; there are outrigger and SnapshotCache", name)
+		}
+		chosen = append(chosen, known[i])
+	}
+	return chosen, nil
+}
+
+func startOutrigger(ctx context.Context, o options, dir string) (*target, error) {
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := start(ctx, dir+"/log", o.outrigger, "server", "--config-dir", dir+"/mesh", "--data-dir", dir+"/data",
+		"--xds-listen", address, "--metrics-listen", metrics, "--log-level", "warn")
+	if err != nil {
+		return nil, err
+	}
+	return connectable(ctx, p, o, dir, address)
+}
+
+func startStock(ctx context.Context, o options, dir string) (*target, error) {
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("own path: %w", err)
+	}
+	p, err := start(ctx, dir+"/log", self, stockCommand, dir, address, fmt.Sprint(o.streams))
+	if err != nil {
+		return nil, err
+	}
+	return connectable(ctx, p, o, dir, address)
+}
+
+// connectable waits until the server listens, and makes its clients.
+func connectable(ctx context.Context, p *process, o options, dir, address string) (*target, error) {
+	if err := waitFor(ctx, p, address); err != nil {
+		return nil, err
+	}
+	configs, err := clientConfigs(ctx, o, dir, address)
+	if err != nil {
+		return nil, err
+	}
+	return &target{process: p, fleet: newFleet(p, configs)}, nil
+}
+
+// freeAddress returns a loopback address that nobody listens on now.
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("free port: %w", err)
+	}
+	return l.Addr().String(), l.Close()
+}
+
+func waitFor(ctx context.Context, p *process, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case err := <-p.exit:
+			return fmt.Errorf("the server ended: %w; its log is %s", err, p.logs)
+		case <-ctx.Done():
+			return fmt.Errorf("the server does not listen; its log is %s: %w", p.logs, err)
+		case <-ticker.C:
+		}
+	}
+}
+
+// clientConfigs gives every client of the mesh its token.
+func clientConfigs(ctx context.Context, o options, dir, address string) ([]adsclient.Config, error) {
+	roots, _, err := certs.ReadRoots(dir + "/data")
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(roots)
+	signer, err := certs.NewTokenSigner(certs.TokenConfig{Dir: dir + "/data", TrustDomain: trustDomain})
+	if err != nil {
+		return nil, err
+	}
+	configs := make([]adsclient.Config, o.streams)
+	for i := range configs {
+		request := certs.TokenRequest{Namespace: namespace, ServiceAccount: "client", Workload: clientName(i)}
+		token, _, err := signer.Sign(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		configs[i] = adsclient.Config{
+			Address: address, Token: token.Reveal(), Node: namespace + "/" + clientName(i), Cluster: namespace + "/client",
+			TLS: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: "outrigger", NextProtos: []string{"h2"}},
+		}
+	}
+	return configs, nil
+}
