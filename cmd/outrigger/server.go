@@ -53,6 +53,8 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&c.ServerNames, "server-name", nil, "further name or address in the server's certificate, beside outrigger (repeatable)")
 	flags.DurationVar(&c.IdentityTTL, "identity-ttl", 24*time.Hour, "life of a proxy's certificate, 10s to 720h")
 	flags.DurationVar(&c.DrainTime, "drain-time", 20*time.Second, "longest time that draining streams may take")
+	flags.DurationVar(&c.ProxyDrainTime, "proxy-drain-time", 10*time.Minute,
+		"how long proxies drain a listener, Envoy's --drain-time-s: clusters that went are kept as long")
 	f.log.add(cmd)
 	// The flag was just added, so that this cannot fail.
 	_ = cmd.MarkFlagDirname("config-dir")
@@ -67,6 +69,9 @@ func (f *serverFlags) run(cmd *cobra.Command) error {
 	}
 	if f.config.DrainTime < 0 {
 		return usagef(cmd, "--drain-time %s: want 0s or more", f.config.DrainTime)
+	}
+	if f.config.ProxyDrainTime < time.Second {
+		return usagef(cmd, "--proxy-drain-time %s: want 1s or more", f.config.ProxyDrainTime)
 	}
 	logger, err := f.log.logger(cmd, cmd.ErrOrStderr())
 	if err != nil {

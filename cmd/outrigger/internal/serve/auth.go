@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"outrigger.dev/outrigger/certs"
@@ -23,10 +27,33 @@ type authenticator struct {
 	// ready is closed when the whole mesh has been published. Callers with a good token wait for
 	// it: after a restart that is sooner than their next attempt.
 	ready <-chan struct{}
+
+	logger *slog.Logger
+	// lines bounds what callers can make the server write into its log; all refusals are counted.
+	lines *rate.Limiter
 }
 
-// Authenticate returns who a caller is.
+func newAuthenticator(tokens *certs.TokenVerifier, members *members, ready <-chan struct{}, logger *slog.Logger) *authenticator {
+	return &authenticator{
+		tokens: tokens, members: members, ready: ready, logger: logger,
+		lines: rate.NewLimiter(rate.Every(time.Second), 10),
+	}
+}
+
+// Authenticate returns who a caller is, and logs who is refused.
 func (a *authenticator) Authenticate(ctx context.Context, credentials server.Credentials) (server.Peer, error) {
+	caller, err := a.identify(ctx, credentials)
+	if err != nil && a.lines.Allow() {
+		address := ""
+		if from, ok := peer.FromContext(ctx); ok {
+			address = from.Addr.String()
+		}
+		a.logger.WarnContext(ctx, "a proxy was not let in", "address", address, "error", err)
+	}
+	return caller, err
+}
+
+func (a *authenticator) identify(ctx context.Context, credentials server.Credentials) (server.Peer, error) {
 	if credentials.BearerToken.IsZero() {
 		return server.Peer{}, fmt.Errorf("%w: no token; send authorization: Bearer TOKEN, "+
 			"with a token that `outrigger token` made", server.ErrUnauthenticated)
@@ -40,11 +67,11 @@ func (a *authenticator) Authenticate(ctx context.Context, credentials server.Cre
 	case <-ctx.Done():
 		return server.Peer{}, errNotYet
 	}
-	peer := peerOf(claims)
-	if err := a.members.admit(peer.Node, peer.ServiceAccount, enter(ctx, peer.Node)); err != nil {
+	caller := peerOf(claims)
+	if err := a.members.admit(caller.Node, caller.ServiceAccount, enter(ctx, caller.Node)); err != nil {
 		return server.Peer{}, fmt.Errorf("%w: %w", server.ErrPermissionDenied, err)
 	}
-	return peer, nil
+	return caller, nil
 }
 
 func peerOf(claims certs.Claims) server.Peer {

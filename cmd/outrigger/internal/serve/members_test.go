@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -85,7 +86,7 @@ func TestAuthenticateWaitsForTheMesh(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready := make(chan struct{})
-	a := &authenticator{tokens: verifier, members: newMembers(), ready: ready}
+	a := newAuthenticator(verifier, newMembers(), ready, slog.New(slog.DiscardHandler))
 	a.members.apply(workload("web", true))
 	good := server.Credentials{BearerToken: server.Redact([]byte(token.Reveal()))}
 

@@ -45,7 +45,7 @@ func newPlane(c Config, id *identity) (*plane, error) {
 		return nil, err
 	}
 	sessions := newSecrets(c.TrustDomain, certs.NewIssuer(id.authority))
-	auth := &authenticator{tokens: id.tokens, members: members, ready: p.feed.Ready()}
+	auth := newAuthenticator(id.tokens, members, p.feed.Ready(), c.Logger)
 	if err := p.addEngine(store, auth, sessions, id); err != nil {
 		return nil, err
 	}
@@ -97,6 +97,7 @@ func (p *plane) addEngine(store *cache.Store, auth *authenticator, sessions *sec
 	p.engine, err = server.New(server.Config{
 		Store: store, Auth: auth, Secrets: sessions, Observer: p.metrics.Engine, Logger: p.config.Logger,
 		Synced: p.feed.Ready(), Identifier: "outrigger " + p.config.Version,
+		Timing: server.Timing{Drain: p.config.ProxyDrainTime},
 	})
 	if err != nil {
 		return err

@@ -22,6 +22,8 @@ type Config struct {
 	IdentityTTL time.Duration
 	// DrainTime bounds how long streams may take to end.
 	DrainTime time.Duration
+	// ProxyDrainTime is for how long proxies drain a listener that changed or went; 0: the engine's default.
+	ProxyDrainTime time.Duration
 
 	Logger            *slog.Logger
 	Version, Revision string
