@@ -18,6 +18,7 @@ type options struct {
 	changes   int
 	added     int
 	servers   string
+	capture   bool
 	keep      bool
 }
 
@@ -59,6 +60,7 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.changes, "changes", 20, "endpoint changes to measure")
 	flags.IntVar(&o.added, "added", 10, "services to add one by one")
 	flags.StringVar(&o.servers, "servers", "outrigger,SnapshotCache", "what to measure, in this order")
+	flags.BoolVar(&o.capture, "capture", false, "clients that capture: a listener and routes for every service, too")
 	flags.BoolVar(&o.keep, "keep", false, "keep the work folder")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -54,7 +54,7 @@ func measureAll(ctx context.Context, o options, dir string) error {
 }
 
 func measureOne(ctx context.Context, o options, dir string, start starter) (result, error) {
-	m := mesh{dir: dir + "/" + start.name + "/mesh", services: o.services, streams: o.streams}
+	m := mesh{dir: dir + "/" + start.name + "/mesh", services: o.services, streams: o.streams, capture: o.capture}
 	if err := m.write(); err != nil {
 		return result{}, err
 	}

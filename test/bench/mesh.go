@@ -12,6 +12,8 @@ type mesh struct {
 	dir      string
 	services int
 	streams  int
+	// capture makes clients that capture; otherwise they are explicit, with everything in scope.
+	capture bool
 }
 
 const namespace = "bench"
@@ -29,6 +31,9 @@ func (m mesh) write() error {
 	for i := range m.streams {
 		clients = fmt.Appendf(clients, workloadYAML, clientName(i), "client", namespace, address(10, i), "client")
 	}
+	if !m.capture {
+		clients = fmt.Appendf(clients, explicitYAML, namespace, serviceName(0))
+	}
 	return m.put("clients.yaml", clients)
 }
 
@@ -37,6 +42,16 @@ const (
 kind: Service
 metadata: {name: %[1]s, namespace: %[2]s}
 spec: {clusterIP: %[3]s, selector: {app: %[1]s}, ports: [{name: http, port: 80, targetPort: 8080}]}
+`
+	explicitYAML = `---
+apiVersion: outrigger.dev/v1alpha1
+kind: ProxyConfig
+metadata: {name: client, namespace: %[1]s}
+spec:
+  selector: {matchLabels: {app: client}}
+  egress:
+    listeners: [{port: 18000, service: {name: %[2]s, port: 80}}]
+    services: [{namespace: "*", name: "*"}]
 `
 	workloadYAML = `---
 apiVersion: outrigger.dev/v1alpha1

@@ -34,7 +34,11 @@ func mega(n int64) string           { return fmt.Sprintf("%.0f MB", float64(n)/1
 
 // report prints one column a server.
 func report(w io.Writer, o options, results []result) error {
-	fmt.Fprintf(w, "%d services of 2 endpoints, %d streams, full scope\n", o.services, o.streams)
+	mode := "explicit"
+	if o.capture {
+		mode = "capturing"
+	}
+	fmt.Fprintf(w, "%d services of 2 endpoints, %d streams of %s proxies, full scope\n", o.services, o.streams, mode)
 	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	names := make([]string, len(results))
 	for i, r := range results {
