@@ -90,8 +90,8 @@ func (p *Proxy) WaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
-		case <-p.exited:
-			return fmt.Errorf("envoy in %s ended before it was ready: %w: %s", p.cfg.Dir, p.err, p.Logs())
+		case <-p.Exited():
+			return fmt.Errorf("envoy in %s ended before it was ready: %w: %s", p.cfg.Dir, p.process.Err(), p.Logs())
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for the Envoy in %s: %w (%w): %s", p.cfg.Dir, context.Cause(ctx), err, p.Logs())
 		}

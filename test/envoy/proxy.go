@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
-	"syscall"
 	"time"
+
+	"outrigger.dev/outrigger/test/process"
 )
 
 const (
@@ -46,12 +46,9 @@ type Config struct {
 
 // Proxy is a running Envoy. Its methods may be called from several goroutines.
 type Proxy struct {
-	cfg    Config
-	cmd    *exec.Cmd
-	admin  *http.Client
-	cancel context.CancelFunc
-	exited chan struct{} // closed after err is set
-	err    error         // how the process ended
+	cfg     Config
+	process *process.Process
+	admin   *http.Client
 }
 
 // Start runs an Envoy until Stop, Kill or the end of ctx, whichever comes
@@ -62,18 +59,31 @@ func Start(ctx context.Context, cfg Config) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	p := &Proxy{cfg: cfg, cancel: cancel, admin: adminClient(cfg.AdminSocket), exited: make(chan struct{})}
-	p.cmd = command(ctx, cfg)
-	started := make(chan error, 1)
-	go p.run(started)
-	if err := <-started; err != nil {
-		cancel()
-		<-p.exited
+	p := &Proxy{cfg: cfg, admin: adminClient(cfg.AdminSocket)}
+	if err := p.forget(); err != nil {
+		return nil, fmt.Errorf("starting an Envoy in %s: %w", cfg.Dir, err)
+	}
+	p.process, err = process.Start(ctx, process.Config{
+		Path: cfg.Binary, Args: cfg.args(), Dir: cfg.Dir,
+		Log: p.path(logFile), Output: p.path(accessFile), Grace: stopGrace,
+	})
+	if err != nil {
 		return nil, fmt.Errorf("starting an Envoy in %s: %w", cfg.Dir, err)
 	}
 	return p, nil
 }
+
+// forget removes the logs of an earlier Envoy in the same folder.
+func (p *Proxy) forget() error {
+	for _, name := range []string{logFile, accessFile} {
+		if err := os.Remove(p.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Proxy) path(name string) string { return filepath.Join(p.cfg.Dir, name) }
 
 // withDefaults returns cfg with every field set.
 func (c Config) withDefaults() (Config, error) {
@@ -98,83 +108,38 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// command returns the Envoy of cfg; the end of ctx ends it gently, then by
-// force.
-func command(ctx context.Context, cfg Config) *exec.Cmd {
+// args are the arguments of the Envoy of c.
+func (c Config) args() []string {
 	args := []string{
 		"--config-path", bootstrapFile, "--disable-hot-restart",
-		"--concurrency", strconv.Itoa(cfg.Concurrency), "--log-level", cfg.LogLevel,
+		"--concurrency", strconv.Itoa(c.Concurrency), "--log-level", c.LogLevel,
 	}
-	if cfg.Node != "" {
-		args = append(args, "--service-node", cfg.Node)
+	if c.Node != "" {
+		args = append(args, "--service-node", c.Node)
 	}
-	if cfg.Cluster != "" {
-		args = append(args, "--service-cluster", cfg.Cluster)
+	if c.Cluster != "" {
+		args = append(args, "--service-cluster", c.Cluster)
 	}
-	cmd := exec.CommandContext(ctx, cfg.Binary, args...)
-	cmd.Dir = cfg.Dir
-	cmd.SysProcAttr = dieWithParent()
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = stopGrace
-	return cmd
-}
-
-// run starts the process, reports that on started, and waits for its end. It
-// keeps its thread for so long: the process would die with it.
-func (p *Proxy) run(started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer close(p.exited)
-	if err := p.launch(); err != nil {
-		started <- err
-		return
-	}
-	started <- nil
-	p.err = p.cmd.Wait()
-}
-
-// launch starts the process with its output going to new log files.
-func (p *Proxy) launch() error {
-	said, err := os.Create(filepath.Join(p.cfg.Dir, logFile))
-	if err != nil {
-		return err
-	}
-	defer said.Close()
-	access, err := os.Create(filepath.Join(p.cfg.Dir, accessFile))
-	if err != nil {
-		return err
-	}
-	defer access.Close()
-	p.cmd.Stderr, p.cmd.Stdout = said, access
-	return p.cmd.Start()
+	return args
 }
 
 // PID is the process id.
-func (p *Proxy) PID() int { return p.cmd.Process.Pid }
+func (p *Proxy) PID() int { return p.process.PID() }
 
 // Exited is closed when the process has ended.
-func (p *Proxy) Exited() <-chan struct{} { return p.exited }
+func (p *Proxy) Exited() <-chan struct{} { return p.process.Exited() }
 
 // Stop ends the proxy with SIGTERM, after 10 s with SIGKILL, and waits for its
 // end. The error says that the process ended in another way, for example that
 // it had crashed before.
 func (p *Proxy) Stop() error {
-	p.cancel()
-	<-p.exited
-	p.admin.CloseIdleConnections()
-	// A process that ended well because its context did has the context's error.
-	if p.err == nil || errors.Is(p.err, context.Canceled) || errors.Is(p.err, context.DeadlineExceeded) {
-		return nil
-	}
-	return fmt.Errorf("envoy in %s ended badly: %w: %s", p.cfg.Dir, p.err, p.Logs())
+	defer p.admin.CloseIdleConnections()
+	return p.process.Stop()
 }
 
 // Kill ends the proxy with SIGKILL, as a crash would, and waits for its end.
 func (p *Proxy) Kill() {
-	// The only error is that the process has ended.
-	_ = p.cmd.Process.Kill()
-	<-p.exited
-	p.cancel()
+	p.process.Kill()
 	p.admin.CloseIdleConnections()
 }
 
@@ -186,7 +151,7 @@ func (p *Proxy) Logs() string { return p.read(logFile) }
 func (p *Proxy) AccessLog() string { return p.read(accessFile) }
 
 func (p *Proxy) read(name string) string {
-	text, err := os.ReadFile(filepath.Join(p.cfg.Dir, name))
+	text, err := os.ReadFile(p.path(name))
 	if err != nil {
 		return err.Error()
 	}

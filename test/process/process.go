@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// stopGrace is how long a process may take to end on SIGTERM.
-const stopGrace = 30 * time.Second
+// DefaultGrace is how long a process may take to end on SIGTERM unless Config says otherwise.
+const DefaultGrace = 30 * time.Second
 
 // Config says what Start runs.
 type Config struct {
@@ -24,6 +24,10 @@ type Config struct {
 	// Log is the file to which standard output and standard error are
 	// appended. It is made when it is missing.
 	Log string
+	// Output is the file that standard output goes to instead. Empty: Log.
+	Output string
+	// Grace is how long the process may take to end on SIGTERM. Zero: DefaultGrace.
+	Grace time.Duration
 }
 
 // Process is a running program. Its methods may be called from several goroutines.
@@ -38,12 +42,18 @@ type Process struct {
 // Start runs a program until Stop, Kill or the end of ctx, whichever comes
 // first; one of the two methods must be called to release what it holds.
 func Start(ctx context.Context, cfg Config) (*Process, error) {
+	if cfg.Grace == 0 {
+		cfg.Grace = DefaultGrace
+	}
+	if cfg.Output == "" {
+		cfg.Output = cfg.Log
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, cfg.Path, cfg.Args...)
 	cmd.Dir = cfg.Dir
 	cmd.SysProcAttr = attributes()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = stopGrace
+	cmd.WaitDelay = cfg.Grace
 	p := &Process{cfg: cfg, cmd: cmd, cancel: cancel, exited: make(chan struct{})}
 	started := make(chan error, 1)
 	go p.run(started)
@@ -70,13 +80,22 @@ func (p *Process) run(started chan<- error) {
 }
 
 func (p *Process) launch() error {
-	log, err := os.OpenFile(p.cfg.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	said, err := appendTo(p.cfg.Log)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	p.cmd.Stdout, p.cmd.Stderr = log, log
+	defer said.Close()
+	output, err := appendTo(p.cfg.Output)
+	if err != nil {
+		return err
+	}
+	defer output.Close()
+	p.cmd.Stdout, p.cmd.Stderr = output, said
 	return p.cmd.Start()
+}
+
+func appendTo(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 }
 
 // PID is the process id.
@@ -85,7 +104,10 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Exited is closed when the process has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Stop ends the process with SIGTERM, after 30 s with SIGKILL, and waits for
+// Err says how the process ended; call it only once Exited is closed.
+func (p *Process) Err() error { return p.err }
+
+// Stop ends the process with SIGTERM, after Config.Grace with SIGKILL, and waits for
 // its end. The error says that the process ended in another way, for example
 // that it had failed before, and holds its log.
 func (p *Process) Stop() error {
