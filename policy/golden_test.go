@@ -98,7 +98,7 @@ func (m *goldenMesh) port(id discovery.ServiceID, port uint16) (ir.Peers, *ir.En
 func (m *goldenMesh) peer(e *discovery.Endpoint) policy.Peer {
 	for _, w := range m.Workloads {
 		if w.ID == e.Workload {
-			mode := policy.ModeOf(policy.PickMesh(m.Mesh), policy.PickPeer(m.Peers, w), e.Address.Port())
+			mode := policy.ClientMode(policy.PickMesh(m.Mesh), policy.PickPeer(m.Peers, w), policy.PickProxy(m.Proxies, w), e.Address.Port())
 			return policy.PeerOf(w, mode, m.TrustDomain)
 		}
 	}
@@ -114,7 +114,8 @@ func (m *goldenMesh) workload(w *discovery.Workload) workloadIR {
 		Ports: m.targetPorts(w), TrustDomain: m.TrustDomain,
 	})
 	out.Egress, more = policy.ResolveEgress(proxy, m.service)
-	for _, p := range append(problems, more...) {
+	problems = append(problems, more...)
+	for _, p := range append(problems, policy.CheckScope(proxy, m.service)...) {
 		text := p.Reason + ": " + p.String()
 		if p.Warning {
 			text = "warning: " + text

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"outrigger.dev/outrigger/discovery"
@@ -84,43 +83,6 @@ func capturedPorts(in InboundInput, ports []TargetPort) []ir.InboundPort {
 		}
 	}
 	return sortPorts(out)
-}
-
-// explicitPorts are the ingress listeners of the proxy rule, each on its own address or on all of the workload's.
-func explicitPorts(in InboundInput, ports []TargetPort) (out []ir.InboundPort, problems []discovery.Problem) {
-	targets := map[uint16]netip.AddrPort{}
-	for i, l := range in.Proxy.Ingress {
-		if first, ok := targets[l.Port]; ok && first != l.Target {
-			problems = append(problems, discovery.Problem{
-				Object: in.Proxy.Object, Field: fmt.Sprintf("spec.ingress.listeners[%d]", i), Reason: "Duplicate",
-				Message: fmt.Sprintf("port %d leads to %s already, on another address: one port has one target", l.Port, first),
-			})
-			continue
-		}
-		targets[l.Port] = l.Target
-		for _, address := range listenAddresses(l, in.Workload) {
-			out = append(out, ir.InboundPort{
-				Listen: address, Port: l.Port, Target: l.Target,
-				Protocol: ingressProtocol(l, ports), Mode: ModeOf(in.Mesh, in.Peer, l.Port),
-			})
-		}
-	}
-	return sortPorts(out), problems
-}
-
-func listenAddresses(l IngressListener, w *discovery.Workload) []netip.Addr {
-	if l.Address.IsValid() {
-		return []netip.Addr{l.Address}
-	}
-	return w.Addresses
-}
-
-func ingressProtocol(l IngressListener, ports []TargetPort) discovery.Protocol {
-	if l.Declared {
-		return l.Protocol
-	}
-	p, _ := findPort(ports, l.Port)
-	return p.Protocol
 }
 
 func findPort(ports []TargetPort, number uint16) (TargetPort, bool) {

@@ -34,7 +34,7 @@ func ResolveEgress(rule *ProxyRule, lookup func(discovery.ServiceID) *discovery.
 		protocol, missing := egressProtocol(e, lookup(e.Service))
 		if missing != "" {
 			problems = append(problems, discovery.Problem{
-				Object: rule.Object, Field: "spec.egress.listeners",
+				Object: rule.Object, Field: fmt.Sprintf("spec.egress.listeners[%d]", e.Index),
 				Reason: "NotFound", Message: missing, Warning: true,
 			})
 		}

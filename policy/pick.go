@@ -72,6 +72,15 @@ func ModeOf(mesh *MeshRule, peer *PeerRule, port uint16) ir.MTLSMode {
 	return defaultMode(mesh)
 }
 
+// ClientMode returns the mTLS mode that clients meet at a workload's port, given the rules that count for the
+// workload; each may be nil. Where the sidecar does not serve the port, that is Disabled.
+func ClientMode(mesh *MeshRule, peer *PeerRule, proxy *ProxyRule, port uint16) ir.MTLSMode {
+	if !proxy.Serves(port) {
+		return ir.Disabled
+	}
+	return ModeOf(mesh, peer, port)
+}
+
 func defaultMode(mesh *MeshRule) ir.MTLSMode {
 	if mesh != nil {
 		return mesh.DefaultMode

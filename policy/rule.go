@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 
 	"outrigger.dev/outrigger/discovery"
 	"outrigger.dev/outrigger/policy/ir"
@@ -53,8 +54,20 @@ type ProxyRule struct {
 	Scope Scope
 }
 
+// Serves reports whether sidecars with the rule, which may be nil, serve a port of their workload: capturing
+// ones serve every port, explicit ones those of their ingress listeners. A listener that cannot be bound
+// counts too: who declared it wants the port protected, and plain text must not come of a mistake.
+func (r *ProxyRule) Serves(port uint16) bool {
+	if r == nil || !r.Explicit {
+		return true
+	}
+	return slices.ContainsFunc(r.Ingress, func(l IngressListener) bool { return l.Port == port })
+}
+
 // EgressListener binds a local address for one service port.
 type EgressListener struct {
+	// Index is the place in the object's own list, from 0, for the fields of problems.
+	Index   int
 	Address netip.AddrPort
 	Service discovery.ServiceID
 	Port    uint16
@@ -62,6 +75,8 @@ type EgressListener struct {
 
 // IngressListener serves the application of a workload on a port.
 type IngressListener struct {
+	// Index is the place in the object's own list, from 0, for the fields of problems.
+	Index int
 	// Address is where it binds; the zero value means all addresses of the workload.
 	Address netip.Addr
 	Port    uint16

@@ -13,8 +13,8 @@ type Peer struct {
 	Identity string
 }
 
-// PeerOf says who answers at a port of the workload that has the mode. No workload, one without a sidecar, and a
-// port where mTLS is disabled are plain.
+// PeerOf says who answers at a port of the workload where clients meet the mode (ClientMode). No workload, one
+// without a sidecar, and a port where mTLS is disabled are plain.
 func PeerOf(w *discovery.Workload, mode ir.MTLSMode, trustDomain string) Peer {
 	if w == nil || !w.Sidecar || mode == ir.Disabled {
 		return Peer{}

@@ -27,13 +27,14 @@ func proxyRule(id discovery.ObjectID, object *v1alpha1.ProxyConfig) (*policy.Pro
 	return rule, groupOf(id.Kind, rule.Selector), nil
 }
 
-// egressListeners returns the listeners in the order of their addresses, so that the order in the object means nothing.
+// egressListeners returns the listeners in the order of their addresses, so that the order in the object decides nothing.
 func egressListeners(namespace string, from []v1alpha1.EgressListener) []policy.EgressListener {
 	var listeners []policy.EgressListener
 	for i := range from {
 		bind, _ := from[i].Bind()
 		ref := from[i].Service
 		listeners = append(listeners, policy.EgressListener{
+			Index:   i,
 			Address: bind,
 			Service: discovery.ServiceID{Namespace: cmp.Or(string(ref.Namespace), namespace), Name: string(ref.Name)},
 			Port:    uint16(ref.Port),
@@ -51,7 +52,7 @@ func ingressListeners(from []v1alpha1.IngressListener) []policy.IngressListener 
 		target, _ := from[i].Target()
 		protocol, declared := protocol(from[i].AppProtocol)
 		listeners = append(listeners, policy.IngressListener{
-			Address: address, Port: uint16(from[i].Port), Target: target, Protocol: protocol, Declared: declared,
+			Index: i, Address: address, Port: uint16(from[i].Port), Target: target, Protocol: protocol, Declared: declared,
 		})
 	}
 	slices.SortFunc(listeners, func(a, b policy.IngressListener) int {

@@ -1,7 +1,7 @@
 // Package envoy finds and runs the real Envoy for tests, benchmarks and the
 // demo: it validates bootstraps, starts proxies and asks their admin interface.
 //
-// It imports the standard library only, so that every test may use it, and
+// It imports the standard library and test/process only, so that every test may use it, and
 // knows nothing of Outrigger's own resources. It never downloads anything (the
 // Makefile does), never skips a test because Envoy is missing, and leaves no
 // process behind.

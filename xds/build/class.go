@@ -14,6 +14,8 @@ import (
 	"outrigger.dev/outrigger/xds/translate"
 )
 
+var classEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
+
 // class is what workloads share that serve and reach the same in the same way. It
 // exists as long as it has members.
 type class struct {
@@ -49,7 +51,7 @@ func (k *classKey) id() cache.LayerID {
 		fmt.Fprintf(&text, "\n%+v", k.egress[i])
 	}
 	sum := sha256.Sum256([]byte(text.String()))
-	return classPrefix + cache.LayerID(strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10])))
+	return classPrefix + cache.LayerID(strings.ToLower(classEncoding.EncodeToString(sum[:16])))
 }
 
 // classify gives a workload its class.

@@ -232,26 +232,26 @@ func (c *command) peerRule(object discovery.ObjectID) (*policy.PeerRule, error) 
 
 func (c *command) proxyRule(object discovery.ObjectID) (*policy.ProxyRule, error) {
 	rule := &policy.ProxyRule{Object: object, Selector: c.selector(), Explicit: c.args["explicit"] == "true"}
-	for _, text := range list(c.args["egress"]) {
+	for i, text := range list(c.args["egress"]) {
 		address, target, _ := strings.Cut(text, ">")
 		service, number, _ := strings.Cut(target, ":")
 		port, err := strconv.ParseUint(number, 10, 16)
 		if err != nil {
 			return nil, err
 		}
-		l := policy.EgressListener{Service: serviceNamed(service), Port: uint16(port)}
+		l := policy.EgressListener{Index: i, Service: serviceNamed(service), Port: uint16(port)}
 		if l.Address, err = netip.ParseAddrPort(address); err != nil {
 			return nil, err
 		}
 		rule.Egress = append(rule.Egress, l)
 	}
-	for _, text := range list(c.args["ingress"]) {
+	for i, text := range list(c.args["ingress"]) {
 		number, target, _ := strings.Cut(text, ">")
 		port, err := strconv.ParseUint(number, 10, 16)
 		if err != nil {
 			return nil, err
 		}
-		l := policy.IngressListener{Port: uint16(port)}
+		l := policy.IngressListener{Index: i, Port: uint16(port)}
 		if l.Target, err = netip.ParseAddrPort(target); err != nil {
 			return nil, err
 		}

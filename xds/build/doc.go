@@ -19,8 +19,8 @@
 //  3. service -> the services that claim the same virtual addresses, itself included: listeners and routes
 //  4. shard -> the workloads that the differing endpoints name: the ports that lead to them, inbound
 //  5. service -> the workloads that its shards name: the protocol of inbound ports
-//  6. service -> the proxy rules whose egress names it: the protocol of explicit listeners
-//  7. proxy rule -> the workloads that it selects, and those that it did
+//  6. service -> the proxy rules whose egress or scope names it: the protocol of explicit listeners, and problems
+//  7. proxy rule -> the workloads that it selects, and those that it did: class, view, and which ports are served
 //  8. proxy rule -> its egress, and from there the workloads that use it
 //  9. peer rule -> the workloads that it selects, and those that it did
 //  10. mesh rule -> every workload: the default mode

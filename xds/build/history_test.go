@@ -411,7 +411,8 @@ func (a *author) changedProxyRule(id discovery.ObjectID) *policy.ProxyRule {
 func (a *author) egress() []policy.EgressListener {
 	return some(a,
 		policy.EgressListener{Address: netip.MustParseAddrPort("127.0.0.2:9001"), Service: a.serviceID(), Port: pick[uint16](a, 80, 90)},
-		policy.EgressListener{Address: netip.MustParseAddrPort("127.0.0.2:9002"), Service: a.serviceID(), Port: 80},
+		policy.EgressListener{Address: netip.MustParseAddrPort("127.0.0.2:9002"), Service: a.serviceID(), Port: 80, Index: 1},
+		policy.EgressListener{Address: netip.MustParseAddrPort("10.1.0.1:9090"), Service: a.serviceID(), Port: 80, Index: 2},
 	)
 }
 
@@ -420,6 +421,7 @@ func (a *author) ingress() []policy.IngressListener {
 		policy.IngressListener{Port: 8080, Target: netip.MustParseAddrPort("127.0.0.1:18080")},
 		policy.IngressListener{Port: 8080, Target: netip.MustParseAddrPort("127.0.0.1:18081"), Address: netip.MustParseAddr("10.1.0.9")},
 		policy.IngressListener{Port: 9090, Target: netip.MustParseAddrPort("127.0.0.1:19090"), Protocol: a.protocol(), Declared: true},
+		policy.IngressListener{Port: 9091, Target: netip.MustParseAddrPort("10.1.0.2:9091"), Index: a.between(0, 2)},
 	)
 }
 
@@ -427,7 +429,7 @@ func (a *author) scope() policy.Scope {
 	if a.chance(3) {
 		return policy.Scope{}
 	}
-	services := some(a, discovery.ServiceID{Namespace: "shop", Name: "a"}, discovery.ServiceID{Namespace: "web", Name: "*"})
+	services := some(a, a.serviceID(), discovery.ServiceID{Namespace: "web", Name: "*"})
 	if a.chance(8) {
 		services = []discovery.ServiceID{{Namespace: "*", Name: "*"}}
 	}

@@ -96,7 +96,7 @@ func (b *Builder) resolveProxies() {
 		b.work.Egress++
 		b.nameServices(p)
 		egress, problems := policy.ResolveEgress(p.rule, b.lookup)
-		b.ledger.replace(&p.problems, problems)
+		b.ledger.replace(&p.problems, append(problems, policy.CheckScope(p.rule, b.lookup)...))
 		p.scope = scopeOf(p.rule)
 		if !slices.Equal(egress, p.egress) {
 			p.egress = egress
@@ -115,12 +115,10 @@ func (b *Builder) nameServices(p *proxy) {
 	for _, s := range old {
 		delete(s.namedBy, p)
 	}
-	if p.rule != nil {
-		for _, e := range p.rule.Egress {
-			s := b.service(e.Service)
-			s.namedBy[p] = struct{}{}
-			p.names = append(p.names, s)
-		}
+	for _, id := range policy.NamedServices(p.rule) {
+		s := b.service(id)
+		s.namedBy[p] = struct{}{}
+		p.names = append(p.names, s)
 	}
 	for _, s := range old {
 		b.dropService(s)

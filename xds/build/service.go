@@ -17,7 +17,7 @@ type service struct {
 	value  *discovery.Service
 	// origin is what its resources are marked with.
 	origin origin
-	// namedBy are the proxy rules whose egress names the service.
+	// namedBy are the proxy rules whose egress or scope names the service.
 	namedBy map[*proxy]struct{}
 
 	// ports are those of value when the service was last resolved, sorted.

@@ -43,13 +43,14 @@ type stance struct {
 	known bool
 	mesh  *policy.MeshRule
 	rule  *policy.PeerRule
+	proxy *policy.ProxyRule
 	// peers are by mode.
 	peers [ir.Disabled + 1]policy.Peer
 }
 
 // at returns who answers at a port; ok is false when nobody can tell.
 func (s *stance) at(port uint16) (peer policy.Peer, ok bool) {
-	return s.peers[policy.ModeOf(s.mesh, s.rule, port)], s.known
+	return s.peers[policy.ClientMode(s.mesh, s.rule, s.proxy, port)], s.known
 }
 
 // sameAt reports whether the same peer answers at a port.
@@ -174,6 +175,9 @@ func (b *Builder) choose(w *workload) {
 
 func (b *Builder) stanceOf(w *workload) stance {
 	s := stance{known: w.value != nil, mesh: b.mesh.rule, rule: w.peer}
+	if w.proxy != nil {
+		s.proxy = w.proxy.rule
+	}
 	for mode := range s.peers {
 		s.peers[mode] = policy.PeerOf(w.value, ir.MTLSMode(mode), b.trustDomain)
 	}

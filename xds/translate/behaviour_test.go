@@ -43,6 +43,7 @@ func TestShapes(t *testing.T) {
 	gone := p.free()
 	p.service("half-gone", discovery.HTTP, ir.Peers{Plain: true},
 		ir.EndpointGroup{Endpoints: []ir.Endpoint{{Address: app, Weight: 1}, {Address: gone, Weight: 1}}})
+	p.service("all-gone", discovery.TCP, ir.Peers{Plain: true}, ir.EndpointGroup{Endpoints: []ir.Endpoint{{Address: gone, Weight: 1}}})
 	missing := p.free()
 	rule := &policy.ProxyRule{Explicit: true, Egress: []policy.EgressListener{{
 		Address: missing, Service: discovery.ServiceID{Namespace: "shop", Name: "missing"}, Port: servicePort,
@@ -67,6 +68,7 @@ func TestShapes(t *testing.T) {
 			}
 		}
 	})
+	t.Run("connect attempts", p.tryAttempts)
 	t.Run("missing", func(t *testing.T) {
 		got, err := get(t, missing, 1, nil)
 		if err != nil || got.status != http.StatusServiceUnavailable {
@@ -290,6 +292,21 @@ func askTLS(t *testing.T, at netip.AddrPort, config *tls.Config) (string, error)
 	t.Helper()
 	conn := tls.Client(dial(t, at), config)
 	return say(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r")
+}
+
+// tryAttempts: an opaque connection is tried three times before its caller sees it end.
+func (p *pair) tryAttempts(t *testing.T) {
+	if got, err := say(dial(t, p.reach["all-gone"]), ""); err == nil {
+		t.Errorf("nobody is there, and says %q", got)
+	}
+	stats, err := p.web.Stats(t.Context(), `^cluster\.outbound\|80\|\|all-gone\|shop\.upstream_cx_connect_`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prefix := "cluster.outbound|80||all-gone|shop.upstream_cx_connect_"
+	if stats[prefix+"fail"] != 3 || stats[prefix+"attempts_exceeded"] != 1 {
+		t.Errorf("not three attempts: %v", stats)
+	}
 }
 
 func (p *pair) tryPeers(t *testing.T) {

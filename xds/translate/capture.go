@@ -16,9 +16,9 @@ const (
 	outboundListener = "outbound"
 	outboundCapture  = 15001
 
-	// passthrough leads to wherever a connection was going; refused leads nowhere.
-	passthrough = "passthrough"
-	refused     = "refused"
+	// unknown leads to wherever a connection was going, or nowhere. It has one name, so that the listener stays
+	// as it is when the mesh changes its mind.
+	unknown = "unknown"
 
 	// The ports that a proxy keeps for itself. A connection to one that were passed on would come back for ever.
 	ownPortsFirst, ownPortsLast = 15000, 15099
@@ -27,11 +27,7 @@ const (
 // Capture returns what a capturing proxy has once: the listener to which outbound connections are redirected, which hands
 // them to the listener of their address, and the cluster for those whose address has none.
 func Capture(c ir.Capture) []Resource {
-	cluster := passthroughCluster()
-	if c.Unknown == ir.Deny {
-		cluster = refusedCluster()
-	}
-	rest := tcpChain{direction: outbound, cluster: cluster.GetName()}
+	rest := tcpChain{direction: outbound, cluster: unknown}
 	l := &listenerv3.Listener{
 		Name:             outboundListener,
 		StatPrefix:       string(outbound),
@@ -40,25 +36,24 @@ func Capture(c ir.Capture) []Resource {
 		TrafficDirection: corev3.TrafficDirection_OUTBOUND,
 		FilterChains:     ownPorts(),
 		DefaultFilterChain: &listenerv3.FilterChain{
-			Name: cluster.GetName(), Filters: []*listenerv3.Filter{rest.filter()},
+			Name: unknown, Filters: []*listenerv3.Filter{rest.filter()},
 		},
 	}
 	return []Resource{
-		{Type: cache.Listener, Name: l.GetName(), Message: l, Refs: refs(clusterRef(cluster.GetName()))},
-		{Type: cache.Cluster, Name: cluster.GetName(), Message: cluster},
+		{Type: cache.Listener, Name: l.GetName(), Message: l, Refs: refs(clusterRef(unknown))},
+		{Type: cache.Cluster, Name: unknown, Message: unknownCluster(c.Unknown)},
 	}
 }
 
-func passthroughCluster() *clusterv3.Cluster {
-	c := originalDestination(passthrough)
+func unknownCluster(u ir.UnknownDestinations) *clusterv3.Cluster {
+	if u == ir.Deny {
+		return &clusterv3.Cluster{
+			Name: unknown, ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
+		}
+	}
+	c := originalDestination(unknown)
 	c.CircuitBreakers = unlimited(math.MaxUint32)
 	return c
-}
-
-func refusedCluster() *clusterv3.Cluster {
-	return &clusterv3.Cluster{
-		Name: refused, ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-	}
 }
 
 // ownPorts are chains without filters, which close a connection at once. A match holds one port, so that there is one chain for each.

@@ -14,7 +14,7 @@
 //
 // # Names
 //
-//	clusters   outbound|<port>|<subset>|<service>.<namespace>, inbound|<port>, inbound|any, passthrough, refused
+//	clusters   outbound|<port>|<subset>|<service>.<namespace>, inbound|<port>, inbound|any, unknown
 //	listeners  outbound, inbound, <vip>_<port>, explicit_<address>_<port>, inbound_<address>_<port>
 //	routes     as their listener; inbound|<port> and inbound|any for captured ports
 //	secrets    identity, roots

@@ -14,7 +14,7 @@ import (
 func Outbound(o *ir.Outbound) []Resource {
 	cluster := ir.ClusterName(o.Service, o.Port, "")
 	http := httpChain{direction: outbound, routes: o.Name}
-	tcp := tcpChain{direction: outbound, cluster: cluster}
+	tcp := tcpChain{direction: outbound, cluster: cluster, attempts: connectAttempts}
 	l := &listenerv3.Listener{
 		Name:             o.Name,
 		StatPrefix:       string(outbound),

@@ -59,6 +59,28 @@ func TestPolicyEditTouchesNoOutboundListener(t *testing.T) {
 	})
 }
 
+// TestUnknownDestinationsTouchNoListener: what becomes of them is told by the cluster alone.
+func TestUnknownDestinationsTouchNoListener(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		modes := rapid.Permutation([]ir.UnknownDestinations{ir.Allow, ir.Deny}).Draw(t, "modes")
+		before, after := translate.Capture(ir.Capture{Unknown: modes[0]}), translate.Capture(ir.Capture{Unknown: modes[1]})
+		sameListeners(t, before, after)
+		was := bodies(t, before)
+		changed := 0
+		for ref, body := range bodies(t, after) {
+			if !bytes.Equal(was[ref], body) {
+				changed++
+			}
+			if was[ref] == nil {
+				t.Fatalf("%s %s is another name", ref.Type, ref.Name)
+			}
+		}
+		if changed != 1 {
+			t.Fatalf("%d resources differ, not the cluster alone", changed)
+		}
+	})
+}
+
 func TestPortsOfAnExplicitProxyDoNotTouchEachOther(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before := drawInbound(t, "before")

@@ -11,11 +11,17 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 )
 
+// connectAttempts is how often a connection to a service is tried in all, on endpoints chosen anew. It is no setting, because
+// listeners do not change with settings.
+const connectAttempts = 3
+
 // tcpChain says what the TCP proxies of chains differ by. Connections without traffic end after Envoy's own hour.
 type tcpChain struct {
 	direction   direction
 	cluster     string
 	maxDuration time.Duration
+	// attempts to connect upstream, in all; 0 means one.
+	attempts uint32
 	// afterHandshake: the application sees no connection before its peer is known.
 	afterHandshake bool
 }
@@ -25,6 +31,9 @@ func (c tcpChain) filter() *listenerv3.Filter {
 		StatPrefix:       string(c.direction),
 		ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: c.cluster},
 		AccessLog:        connectionLog(c.direction),
+	}
+	if c.attempts > 0 {
+		proxy.MaxConnectAttempts = number(c.attempts)
 	}
 	if c.maxDuration > 0 {
 		proxy.MaxDownstreamConnectionDuration = duration(c.maxDuration)
