@@ -26,7 +26,9 @@ type folder struct {
 	// files are keyed by their names from dir, with slashes.
 	files map[string]*file
 	// deferred are names that are judged when nothing happened to them until then; "" is the folder itself.
-	deferred map[string]time.Time
+	deferred map[string]wait
+	// told is what the kernel said of files since they were judged.
+	told map[string]told
 	// complete says that the folder was read whole once, and every file judged; completeBy is when it is called so
 	// although files are still being written.
 	complete   bool
@@ -53,7 +55,7 @@ type file struct {
 func newFolder(dir string, m *mesh, settle time.Duration) *folder {
 	return &folder{
 		dir: dir, settle: settle, mesh: m,
-		files: make(map[string]*file), deferred: make(map[string]time.Time),
+		files: make(map[string]*file), deferred: make(map[string]wait), told: make(map[string]told),
 		unreadable: make(map[string]error), unknown: make(map[string]error),
 		entered: func(string, fs.FileInfo) {},
 	}
@@ -63,13 +65,16 @@ func newFolder(dir string, m *mesh, settle time.Duration) *folder {
 func (f *folder) scan(now time.Time, force bool) {
 	found, err := f.walk()
 	if err != nil {
-		if !f.undecided("", now) {
+		if !f.undecided("", digest{}, now) {
 			f.lost = err
 		}
 		return
 	}
 	delete(f.deferred, "")
 	f.lost = nil
+	if force {
+		clear(f.told) // What the kernel said is not all that happened.
+	}
 	for name, info := range found {
 		_, waiting := f.deferred[name]
 		if known := f.files[name]; force || known == nil || (!waiting && !known.same(info)) {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 
@@ -15,47 +14,61 @@ import (
 )
 
 // look reads one file and takes in what changed. What may be a writer's
-// half-done work is judged later: a file that is gone or bad, or that lost
-// objects while it was written in place. Everything else is taken at once.
+// half-done work is judged later: a file that is gone or bad, or one that was
+// written where it stands. What was renamed into place is taken at once.
 func (f *folder) look(name string, now time.Time) {
 	known := f.files[name]
 	if known == nil {
 		known = &file{}
 	}
-	data, info, err := read(filepath.Join(f.dir, filepath.FromSlash(name)))
+	found, err := read(filepath.Join(f.dir, filepath.FromSlash(name)))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
-		if f.files[name] != nil && !f.undecided(name, now) && !f.isLost() {
-			f.forget(name)
-		}
+		f.missing(name, now)
 	case err != nil:
-		if !f.undecided(name, now) {
+		if !f.undecided(name, digest{}, now) {
 			f.cannotRead(name, known, err)
 		}
 	default:
-		f.judge(name, known, content{data: data, info: info}, now)
+		f.judge(name, known, found, now)
+	}
+}
+
+// missing takes in that a file is gone.
+func (f *folder) missing(name string, now time.Time) {
+	if f.files[name] == nil {
+		f.decided(name)
+		return
+	}
+	if !f.undecided(name, digest{}, now) && !f.isLost() {
+		f.forget(name)
 	}
 }
 
 // content is what was read of a file.
 type content struct {
 	data []byte
-	info fs.FileInfo
+	// info is from before it was read, and written when the file had been written last after that.
+	info    fs.FileInfo
+	written time.Time
 }
 
 func (f *folder) judge(name string, known *file, read content, now time.Time) {
 	hash := digest(sha256.Sum256(read.data))
 	if known.info != nil && known.hash == hash {
 		known.info = read.info
-		delete(f.deferred, name)
+		f.decided(name)
+		return
+	}
+	whole := f.whole(name, read.written, now)
+	if !whole && f.undecided(name, hash, now) {
 		return
 	}
 	next := parse(name, read.data, known.good)
-	inPlace := known.info == nil || os.SameFile(known.info, read.info)
-	if (next.bad() || (inPlace && known.lostObjects(next))) && f.undecided(name, now) {
+	if whole && next.bad() && f.undecided(name, hash, now) {
 		return
 	}
-	delete(f.deferred, name)
+	f.decided(name)
 	f.files[name] = known
 	known.info, known.hash = read.info, hash
 	f.mesh.report(name, next.problems)
@@ -78,40 +91,63 @@ func (f *folder) refuse(name string, known *file, bad *parsed) {
 	}
 }
 
-// lostObjects reports whether the next content lacks objects of the last good one.
-func (k *file) lostObjects(next *parsed) bool {
-	if k.good == nil {
+// whole reports whether a file's content is surely what its writer meant: it was renamed into place, or nobody has
+// written for long. Anything else may be the beginning of a content, and a beginning can be good YAML: a policy
+// without its selector is for everybody.
+func (f *folder) whole(name string, lastWrite, now time.Time) bool {
+	switch f.told[name] {
+	case placed:
+		return true
+	case written:
 		return false
 	}
-	there := make(map[discovery.ObjectID]bool, len(next.objects))
-	for i := range next.objects {
-		there[next.objects[i].ID] = true
-	}
-	return slices.ContainsFunc(k.good.objects, func(o Object) bool { return !there[o.ID] })
+	return now.Sub(lastWrite) >= f.settle
 }
 
-// undecided reports whether a verdict has to wait, and sees to it that it is given later.
-func (f *folder) undecided(name string, now time.Time) bool {
-	due, waiting := f.deferred[name]
-	if !waiting && f.settle > 0 {
-		f.deferred[name] = now.Add(f.settle)
+// wait is a verdict that is given later.
+type wait struct {
+	due time.Time
+	// hash is that of the content which is judged then; zero for none.
+	hash digest
+}
+
+// undecided reports whether a verdict on a content has to wait, and sees to it that it is given later: when the same
+// content was there for the settling time, so that one which is written without end is never believed.
+func (f *folder) undecided(name string, hash digest, now time.Time) bool {
+	if f.settle == 0 {
+		return false
+	}
+	waiting, ok := f.deferred[name]
+	if !ok || waiting.hash != hash {
+		f.deferred[name] = wait{due: now.Add(f.settle), hash: hash}
 		return true
 	}
-	if now.Before(due) {
+	if now.Before(waiting.due) {
 		return true
 	}
 	delete(f.deferred, name)
 	return false
 }
 
+// decided says that nothing is left to be judged of a file.
+func (f *folder) decided(name string) {
+	delete(f.deferred, name)
+	delete(f.told, name)
+}
+
 // touch says that something happened to a file: a verdict that waits, waits anew.
-func (f *folder) touch(name string) { delete(f.deferred, name) }
+func (f *folder) touch(name string, happened told) {
+	delete(f.deferred, name)
+	if happened != attributes {
+		f.told[name] = happened
+	}
+}
 
 // due looks again at what waits no longer, and returns when the next one is due; zero for never.
 func (f *folder) due(now time.Time) time.Time {
-	for name, at := range f.deferred {
+	for name, waiting := range f.deferred {
 		switch {
-		case now.Before(at):
+		case now.Before(waiting.due):
 		case name == "":
 			f.scan(now, false)
 		default:
@@ -122,9 +158,9 @@ func (f *folder) due(now time.Time) time.Time {
 		f.complete = true
 	}
 	var next time.Time
-	for _, at := range f.deferred {
-		if next.IsZero() || at.Before(next) {
-			next = at
+	for _, waiting := range f.deferred {
+		if next.IsZero() || waiting.due.Before(next) {
+			next = waiting.due
 		}
 	}
 	return next
@@ -137,6 +173,7 @@ func (f *folder) isLost() bool {
 }
 
 func (f *folder) forget(name string) {
+	f.decided(name)
 	delete(f.files, name)
 	delete(f.unknown, name)
 	f.mesh.report(name, nil)
@@ -153,20 +190,27 @@ func (f *folder) cannotRead(name string, known *file, err error) {
 }
 
 // read returns the content of a regular file, and one byte more than the limit of one that is too large.
-func read(name string) ([]byte, fs.FileInfo, error) {
+func read(name string) (content, error) {
 	// Without O_NONBLOCK a named pipe would hold the loop up until somebody writes to it.
 	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, err
+		return content{}, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
+	before, err := file.Stat()
 	if err != nil {
-		return nil, nil, err
+		return content{}, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, errors.New("it is not a regular file")
+	if !before.Mode().IsRegular() {
+		return content{}, errors.New("it is not a regular file")
 	}
 	data, err := io.ReadAll(io.LimitReader(file, MaxFileSize+1))
-	return data, info, err
+	if err != nil {
+		return content{}, err
+	}
+	after, err := file.Stat()
+	if err != nil {
+		return content{}, err
+	}
+	return content{data: data, info: before, written: after.ModTime()}, nil
 }

@@ -53,6 +53,7 @@ func (r *run) loop(ctx context.Context, out chan<- Update) error {
 
 // note remembers what an event asks for.
 func (r *run) note(event fsnotify.Event) {
+	told := r.watch.told(event)
 	verdict, name := r.watch.judge(event)
 	if verdict == ignore {
 		return
@@ -65,7 +66,7 @@ func (r *run) note(event fsnotify.Event) {
 		return
 	}
 	r.files[name] = true
-	r.folder.touch(name)
+	r.folder.touch(name, told)
 }
 
 // noteMore takes the events that wait already: one write makes several.

@@ -12,7 +12,7 @@ import (
 
 // The times that Config leaves out.
 const (
-	// DefaultSettle is longer than an editor takes between two steps of saving a file.
+	// DefaultSettle is longer than a program takes between two steps of saving a file.
 	DefaultSettle = 50 * time.Millisecond
 	// DefaultRescan bounds how late a change is seen that the kernel does not tell: on network file systems,
 	// after a swapped link above the folder, without watches.
@@ -40,7 +40,8 @@ type Config struct {
 	// Clock tells the time of Update.ReadAt and of delays; nil is the machine's.
 	Clock func() time.Time
 	// Settle is how long nothing may happen to a file before it is believed to be
-	// gone, to be bad, or to have lost objects. 0: DefaultSettle.
+	// gone or bad, or to be whole after it was written where it stands. What is
+	// renamed into place and good is believed at once. 0: DefaultSettle.
 	Settle time.Duration
 	// Rescan is how often the folder is looked at without being told. 0: DefaultRescan.
 	Rescan time.Duration

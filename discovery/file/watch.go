@@ -24,6 +24,8 @@ type watch struct {
 	logger *slog.Logger
 	// watched are the folders with a watch, as they were then; a path that leads to another folder is watched anew.
 	watched map[string]fs.FileInfo
+	// movedFrom is what the last event said to have been renamed, empty when it said anything else.
+	movedFrom string
 }
 
 func newWatch(dir string, logger *slog.Logger) (*watch, error) {
@@ -92,4 +94,36 @@ func (w *watch) judge(event fsnotify.Event) (verdict, string) {
 		return lookAtFile, name
 	}
 	return lookAtAll, ""
+}
+
+// told is what the kernel says of how a file came to what it holds.
+type told uint8
+
+const (
+	// unclear: it is there or gone; it may have been made to be written, linked, or moved from where nothing is watched.
+	unclear told = iota
+	// placed: it was renamed into place.
+	placed
+	// written: it was written where it stands.
+	written
+	// attributes: the same as before.
+	attributes
+)
+
+// told says how a file came to what it holds. It must be given every event: of a rename the
+// kernel tells first what was moved, and directly after that where it came to.
+func (w *watch) told(event fsnotify.Event) told {
+	from := w.movedFrom
+	w.movedFrom = ""
+	switch {
+	case event.Has(fsnotify.Write):
+		return written
+	case event.Has(fsnotify.Rename):
+		w.movedFrom = event.Name
+	case event.Has(fsnotify.Create) && from != "" && from != event.Name:
+		return placed
+	case event.Has(fsnotify.Chmod):
+		return attributes
+	}
+	return unclear
 }

@@ -40,6 +40,8 @@ type watcher struct {
 	// received counts updates.
 	received int
 	readAt   time.Time
+	// each is called with every update; it may be nil.
+	each func(file.Update)
 }
 
 // buffer is a log that a test reads while it is written.
@@ -92,14 +94,19 @@ func (o *observer) told() []string {
 // start runs a source on dir; it ends with the test.
 func start(t *testing.T, dir string, rescan time.Duration) *watcher {
 	t.Helper()
+	return startWith(t, file.Config{Dir: dir, Rescan: rescan})
+}
+
+// startWith does the same with more of a Config.
+func startWith(t *testing.T, config file.Config) *watcher {
+	t.Helper()
 	w := &watcher{
-		t: t, dir: dir, updates: make(chan file.Update), log: &buffer{}, observer: &observer{},
+		t: t, dir: config.Dir, updates: make(chan file.Update), log: &buffer{}, observer: &observer{},
 		workloads: make(map[discovery.WorkloadID]*discovery.Workload), policies: make(map[discovery.ObjectID]bool),
 		locations: make(map[discovery.ObjectID]string), problems: make(map[string][]discovery.Problem),
 	}
-	source, err := file.New(file.Config{
-		Dir: dir, Name: "test", Logger: slog.New(slog.NewTextHandler(w.log, nil)), Observer: w.observer, Rescan: rescan,
-	})
+	config.Name, config.Logger, config.Observer = "test", slog.New(slog.NewTextHandler(w.log, nil)), w.observer
+	source, err := file.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,6 +157,9 @@ func (w *watcher) take(update file.Update) {
 	}
 	maps.Copy(w.locations, update.Policies.Locations)
 	maps.Copy(w.problems, update.Problems)
+	if w.each != nil {
+		w.each(update)
+	}
 }
 
 func (w *watcher) awaitSynced() {
