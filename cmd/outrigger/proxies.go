@@ -100,7 +100,7 @@ func proxyRows(proxies []debug.Proxy, now time.Time) [][]string {
 		row := []string{p.Name, p.State, "-", "-", "-", "-", "-"}
 		if s := p.Stream(); s != nil {
 			row[2], row[3] = strconv.Itoa(p.Pending()), strconv.Itoa(p.Refused())
-			row[5], row[6] = orDash(s.Agent), short(now.Sub(s.Since))
+			row[5], row[6] = orDash(plain(s.Agent)), short(now.Sub(s.Since))
 		}
 		if !p.CertificateExpires.IsZero() {
 			row[4] = short(p.CertificateExpires.Sub(now))

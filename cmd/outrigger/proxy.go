@@ -80,7 +80,7 @@ func printProxy(w io.Writer, p debug.Proxy, now time.Time) error {
 	fmt.Fprintf(t, "Certificate:\t%s\n", certificateText(p.CertificateExpires, now))
 	fmt.Fprintf(t, "Scope:\t%s\n", scopeText(p.Scope))
 	for _, s := range p.Streams {
-		fmt.Fprintf(t, "Stream:\t%s, open for %s, has publication %d of %d\n", s.Agent, short(now.Sub(s.Since)), s.Settled, s.Latest)
+		fmt.Fprintf(t, "Stream:\t%s, open for %s, has publication %d of %d\n", plain(s.Agent), short(now.Sub(s.Since)), s.Settled, s.Latest)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -95,11 +95,25 @@ func certificateText(end, now time.Time) string {
 	return fmt.Sprintf("ends %s, in %s", end.UTC().Format(time.RFC3339), short(end.Sub(now)))
 }
 
+// scopeText spells the key of a scope: "*", or namespaces, "|", services.
 func scopeText(key string) string {
 	if key == "*" {
 		return "all services"
 	}
-	return strings.Trim(strings.ReplaceAll(key, "|", ","), ",")
+	namespaces, services, _ := strings.Cut(key, "|")
+	var parts []string
+	for namespace := range strings.SplitSeq(namespaces, ",") {
+		if namespace != "" {
+			parts = append(parts, namespace+"/*")
+		}
+	}
+	if services != "" {
+		parts = append(parts, strings.Split(services, ",")...)
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // printTypes lists counts by type, then the names that need attention.
@@ -138,11 +152,20 @@ func subscribed(t server.TypeInfo) string {
 
 func printRefused(w io.Writer, t server.TypeInfo) {
 	for _, r := range t.Parked {
-		fmt.Fprintf(w, "\nrefused: %s %s\n  version: %s, has %s\n  why:     %s\n  from:    %s\n",
-			t.Type, r.Name, r.Version, orDash(r.Has), r.Error, orDash(r.Owner))
+		fmt.Fprintf(w, "\nrefused: %s %s\n  version: %s, has %s\n  why:     %s\n  from:    %s\n  next:    %s\n",
+			t.Type, r.Name, r.Version, orDash(r.Has), orDash(plain(r.Error)), orDash(r.Owner), nextOf(r))
 	}
 	for _, r := range t.Withheld {
 		fmt.Fprintf(w, "\nwithheld: %s %s\n  version: %s, has %s\n  why:     it needs what was refused\n  from:    %s\n",
 			t.Type, r.Name, r.Version, orDash(r.Has), orDash(r.Owner))
 	}
+}
+
+// nextOf says what to do about a refusal. Who reads the proxy's words knows which of the two it is.
+func nextOf(r server.ParkedInfo) string {
+	restart := "when the reason lies on the proxy's own machine, such as a taken port, mend it there and restart that Envoy"
+	if r.Owner == "" {
+		return restart
+	}
+	return "correct " + r.Owner + "; " + restart
 }

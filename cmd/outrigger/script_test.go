@@ -115,9 +115,9 @@ func modeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// statusCommand waits until a URL answers with a code and a text: status URL CODE [TEXT].
-func statusCommand(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) < 2 || len(args) > 3 {
+// statusCommand waits until a URL answers with a code and a text, or, with a negation, without the text: status URL CODE [TEXT].
+func statusCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || len(args) > 3 || neg && len(args) < 3 {
 		ts.Fatalf("usage: status URL CODE [TEXT]")
 	}
 	until(ts, func() (string, bool) {
@@ -125,7 +125,7 @@ func statusCommand(ts *testscript.TestScript, _ bool, args []string) {
 		if err != nil {
 			return err.Error(), false
 		}
-		holds := len(args) == 2 || strings.Contains(body, args[2])
+		holds := len(args) == 2 || strings.Contains(body, args[2]) != neg
 		return fmt.Sprintf("%d %s", code, body), strconv.Itoa(code) == args[1] && holds
 	})
 }

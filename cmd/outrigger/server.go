@@ -54,7 +54,9 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 	flags.DurationVar(&c.IdentityTTL, "identity-ttl", 24*time.Hour, "life of a proxy's certificate, 10s to 720h")
 	flags.DurationVar(&c.DrainTime, "drain-time", 20*time.Second, "longest time that draining streams may take")
 	flags.DurationVar(&c.ProxyDrainTime, "proxy-drain-time", 10*time.Minute,
-		"how long proxies drain a listener, Envoy's --drain-time-s: clusters that went are kept as long")
+		"how long proxies drain a listener, Envoy's --drain-time-s: clusters and identities that went are kept as long")
+	flags.DurationVar(&c.MaxConnectionAge, "max-connection-age", 0,
+		"end proxies' connections at that age, give or take 10 %, so that they spread over several servers; 0s: never, as one server has nothing to spread")
 	f.log.add(cmd)
 	// The flag was just added, so that this cannot fail.
 	_ = cmd.MarkFlagDirname("config-dir")
@@ -72,6 +74,9 @@ func (f *serverFlags) run(cmd *cobra.Command) error {
 	}
 	if f.config.ProxyDrainTime < time.Second {
 		return usagef(cmd, "--proxy-drain-time %s: want 1s or more", f.config.ProxyDrainTime)
+	}
+	if c := f.config.MaxConnectionAge; c != 0 && c < time.Second {
+		return usagef(cmd, "--max-connection-age %s: want 0s (never) or 1s and more", c)
 	}
 	logger, err := f.log.logger(cmd, cmd.ErrOrStderr())
 	if err != nil {

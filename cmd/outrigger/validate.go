@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -90,7 +89,9 @@ func validate(dir, trustDomain string) (findings, error) {
 	for _, more := range changes.Problems {
 		list = append(list, more...)
 	}
-	found := count(dir, list)
+	places := problems.NewPlaces()
+	places.Note(update.Update, update.Policies.Locations)
+	found := count(dir, places.Fill(list))
 	if found.Errors == 0 && update.Trouble != nil {
 		return findings{}, update.Trouble
 	}
@@ -102,7 +103,6 @@ func validate(dir, trustDomain string) (findings, error) {
 // count sorts problems and gives their places as paths that a user can open.
 func count(dir string, list []discovery.Problem) findings {
 	found := findings{Folder: dir}
-	list = slices.Clone(list)
 	for i := range list {
 		if list[i].Location != "" {
 			list[i].Location = filepath.Join(dir, list[i].Location)

@@ -2,6 +2,8 @@ package debug
 
 import (
 	"context"
+	"errors"
+	"io"
 	"strings"
 
 	adminv3 "github.com/envoyproxy/go-control-plane/envoy/admin/v3"
@@ -40,6 +42,26 @@ func (c *csds) FetchClientStatus(ctx context.Context, request *statusv3.ClientSt
 		}
 	}
 	return response, nil
+}
+
+// StreamClientStatus answers every request of a stream as FetchClientStatus does, until the client has no more.
+func (c *csds) StreamClientStatus(stream grpc.BidiStreamingServer[statusv3.ClientStatusRequest, statusv3.ClientStatusResponse]) error {
+	for {
+		request, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		response, err := c.FetchClientStatus(stream.Context(), request)
+		if err != nil {
+			return err
+		}
+		if err := stream.Send(response); err != nil {
+			return err
+		}
+	}
 }
 
 // matches reports whether one of the matchers chooses a node; none choose every node.

@@ -215,6 +215,12 @@ func TestNothingSecretIsShown(t *testing.T) {
 // fetch asks CSDS over a real socket.
 func fetch(t *testing.T, request *statusv3.ClientStatusRequest) (*statusv3.ClientStatusResponse, error) {
 	t.Helper()
+	return csdsClient(t).FetchClientStatus(t.Context(), request)
+}
+
+// csdsClient serves CSDS on a real socket until the test ends.
+func csdsClient(t *testing.T) statusv3.ClientStatusDiscoveryServiceClient {
+	t.Helper()
 	dir := shortDir(t)
 	listener, err := debug.Listen(t.Context(), dir, debug.CSDSSocketName)
 	if err != nil {
@@ -224,18 +230,53 @@ func fetch(t *testing.T, request *statusv3.ClientStatusRequest) (*statusv3.Clien
 	mesh(t).RegisterCSDS(grpcServer)
 	served := make(chan error, 1)
 	go func() { served <- grpcServer.Serve(listener) }()
-	defer func() {
+	t.Cleanup(func() {
 		grpcServer.Stop()
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	conn, err := grpc.NewClient("unix:"+filepath.Join(dir, debug.CSDSSocketName), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	return statusv3.NewClientStatusDiscoveryServiceClient(conn).FetchClientStatus(t.Context(), request)
+	t.Cleanup(func() { _ = conn.Close() })
+	return statusv3.NewClientStatusDiscoveryServiceClient(conn)
+}
+
+func TestCSDSStreamAnswersEveryRequest(t *testing.T) {
+	t.Parallel()
+	stream, err := csdsClient(t).StreamClientStatus(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(m *matcherv3.StringMatcher) (*statusv3.ClientStatusResponse, error) {
+		request := &statusv3.ClientStatusRequest{NodeMatchers: []*matcherv3.NodeMatcher{{NodeId: m}}}
+		if err := stream.Send(request); err != nil {
+			t.Fatal(err)
+		}
+		return stream.Recv()
+	}
+	for node, want := range map[string]int{"shop/web-1": 1, "shop/web-2": 0} {
+		response, err := ask(&matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: node}})
+		if err != nil || len(response.Config) != want {
+			t.Errorf("%s: %v, %v", node, response, err)
+		}
+	}
+	if _, err := ask(&matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_SafeRegex{}}); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("a matcher that is not served: %v", err)
+	}
+
+	stream, err = csdsClient(t).StreamClientStatus(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+		t.Errorf("after the last request: %v", err)
+	}
 }
 
 func TestCSDS(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 	"outrigger.dev/outrigger/xds/cache"
 )
 
-// DefaultRetireDelay is how long a proxy drains a listener (45 s), and 5 s.
+// DefaultRetireDelay fits proxies that drain listeners for 45 s, the default of xds/server, with 5 s to spare. Envoy itself
+// drains for 10 min unless --drain-time-s says otherwise: whoever serves such proxies sets Config.RetireDelay.
 const DefaultRetireDelay = 50 * time.Second
 
 // Config is what a Feed needs.
@@ -23,8 +24,8 @@ type Config struct {
 	// Sources all have to be synced before anything is published.
 	Sources  []discovery.SourceID
 	Observer Observer
-	// RetireDelay is for how long a cluster accepts a peer after its last endpoint has gone. It is to be
-	// longer than proxies drain; 0 means DefaultRetireDelay.
+	// RetireDelay is for how long a cluster accepts a peer after its last endpoint has gone. It is to be longer
+	// than proxies drain a listener (server.Timing.Drain); 0 means DefaultRetireDelay.
 	RetireDelay time.Duration
 }
 

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,8 @@ type Engine struct {
 	acks      *prometheus.HistogramVec
 	queue     prometheus.Histogram
 	panics    prometheus.Counter
+	// found counts the refused resources that were found and parked.
+	found atomic.Uint64
 	// typed are the children of the above for each type, looked up once.
 	typed [cache.NumTypes + 1]typedEngine
 }
@@ -52,9 +55,11 @@ var _ server.Observer = (*Engine)(nil)
 
 func newEngine() *Engine {
 	e := &Engine{
-		streams:   gauges("outrigger_xds_streams", "Open streams, by form of the protocol.", "type"),
-		closed:    counters("outrigger_xds_streams_closed_total", "Streams that ended, by reason.", "reason"),
-		refused:   counters("outrigger_xds_refused_total", "Streams not let in and messages not accepted, by reason.", "reason"),
+		streams: gauges("outrigger_xds_streams", "Open streams, by form of the protocol.", "type"),
+		closed: counters("outrigger_xds_streams_closed_total",
+			"Streams that were let in and ended, by reason; denied is for one whose node is not that of its token.", "reason"),
+		refused: counters("outrigger_xds_refused_total",
+			"Streams not let in and messages not accepted, by reason; a node that is not that of its token is in outrigger_xds_streams_closed_total.", "reason"),
 		pushes:    counters("outrigger_xds_pushes_total", "Responses by type; each counts as sent, and then as acked or nacked.", "type", "result"),
 		resources: counters("outrigger_xds_resources_sent_total", "Resources sent, by type.", "type"),
 		removals:  counters("outrigger_xds_removals_sent_total", "Removed names sent, by type.", "type"),
@@ -126,6 +131,7 @@ func (e *Engine) Nacked(n server.Nack) {
 	reason := nackResponse
 	if n.Resource != "" {
 		reason = nackResource
+		e.found.Add(1)
 	}
 	e.pushes.WithLabelValues(n.Type.String(), resultNacked).Inc()
 	e.nacks.WithLabelValues(n.Type.String(), reason).Inc()

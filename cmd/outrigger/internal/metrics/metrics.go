@@ -3,8 +3,9 @@
 //
 // It may import the packages whose observers it implements, and client_golang.
 // Labels are bounded: types, results, reasons, sources; never the name of a
-// node or a resource, which would grow with the mesh. docs/metrics.md lists
-// everything that is registered here, and a test compares the two.
+// node or a resource, which would grow with the mesh. Only the metrics named
+// _info name what is wrong right now, the first 100 of each. docs/metrics.md
+// lists everything that is registered here, and a test compares the two.
 package metrics
 
 import (
@@ -45,7 +46,7 @@ func New(build Build) *Metrics {
 }
 
 // Watch registers what is read whenever somebody scrapes. It may be called once.
-func (m *Metrics) Watch(from State) { m.registry.MustRegister(newState(from)) }
+func (m *Metrics) Watch(from State) { m.registry.MustRegister(newState(from, m.Engine)) }
 
 // Handler serves the metrics.
 func (m *Metrics) Handler() http.Handler {

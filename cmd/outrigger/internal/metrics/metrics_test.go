@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"net/http"
@@ -47,6 +48,10 @@ func full(t *testing.T) *metrics.Metrics {
 		},
 		Problems: func() []metrics.Problem {
 			return []metrics.Problem{{File: "a.yaml", Line: "3", Field: "spec", Reason: "Invalid"}}
+		},
+		Refused: func(context.Context) ([]metrics.Refusal, bool) {
+			one := metrics.Refusal{Node: "shop/web-1", Type: "listener", Resource: "l", Owner: "ProxyConfig shop/web"}
+			return []metrics.Refusal{one, one}, false
 		},
 		Signed:   func() uint64 { return 7 },
 		LeafEnd:  func() (time.Time, bool) { return epoch.Add(time.Hour), true },
@@ -97,6 +102,7 @@ func TestTextFormat(t *testing.T) {
 		`outrigger_source_stale_seconds{source="file/mesh"} 1`,
 		`outrigger_config_problems{reason="Invalid",severity="error"} 1`,
 		`outrigger_config_problem_info{field="spec",file="a.yaml",line="3",reason="Invalid",severity="error"} 1`,
+		`outrigger_xds_refused_info{node="shop/web-1",owner="ProxyConfig shop/web",resource="l",type="listener"} 1`,
 		`outrigger_ca_signed_total 7`,
 		`outrigger_ca_leaf_min_remaining_seconds 3600`,
 		`outrigger_ca_root_remaining_seconds 86400`,
@@ -124,6 +130,63 @@ func TestNoLabelGrowsWithTheMesh(t *testing.T) {
 	if after := series(t, m); after != before {
 		t.Errorf("%d series became %d", before, after)
 	}
+}
+
+// TestRefusalsAreBoundedAndAskedForWhenThereAreAny: streams are asked from the first refusal until all are quiet.
+func TestRefusalsAreBoundedAndAskedForWhenThereAreAny(t *testing.T) {
+	t.Parallel()
+	m := metrics.New(metrics.Build{})
+	asked, refused, quiet := 0, 0, false
+	m.Watch(metrics.State{
+		Store: func() cache.Stats { return cache.Stats{} }, Sources: func() []metrics.Source { return nil },
+		Problems: func() []metrics.Problem { return nil }, Signed: func() uint64 { return 0 },
+		Refused: func(context.Context) ([]metrics.Refusal, bool) {
+			asked++
+			list := make([]metrics.Refusal, refused)
+			for i := range list {
+				list[i] = metrics.Refusal{Node: fmt.Sprintf("shop/web-%03d", i), Type: "listener", Resource: "l"}
+			}
+			return list, quiet
+		},
+		LeafEnd:  func() (time.Time, bool) { return time.Time{}, false },
+		RootsEnd: func() time.Time { return epoch }, Clock: func() time.Time { return epoch },
+	})
+	nack := func() { m.Engine.Nacked(server.Nack{Type: cache.Listener, Resource: "l"}) }
+	for _, step := range []struct {
+		name     string
+		do       func()
+		asked, n int
+	}{
+		{"nothing was refused", func() {}, 0, 0},
+		{"a response is being taken apart", func() { m.Engine.Nacked(server.Nack{Type: cache.Listener}) }, 0, 0},
+		{"some refuse", func() { nack(); refused = 3 }, 1, 3},
+		{"they do still", func() {}, 2, 3},
+		{"very many refuse", func() { refused = 150 }, 3, 100},
+		{"nothing is refused just now", func() { refused = 0 }, 4, 0},
+		{"all are quiet", func() { quiet = true }, 5, 0},
+		{"nothing since", func() { refused = 3 }, 5, 0},
+		{"refused again", func() { nack(); quiet = false }, 6, 3},
+	} {
+		step.do()
+		if n := count(t, m, "outrigger_xds_refused_info"); n != step.n || asked != step.asked {
+			t.Errorf("%s: %d series, asked %d times; want %d and %d", step.name, n, asked, step.n, step.asked)
+		}
+	}
+}
+
+// count returns how many series a metric has.
+func count(t *testing.T, m *metrics.Metrics, name string) int {
+	t.Helper()
+	families, err := m.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return len(f.GetMetric())
+		}
+	}
+	return 0
 }
 
 func series(t *testing.T, m *metrics.Metrics) int {

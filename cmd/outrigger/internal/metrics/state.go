@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,14 +11,20 @@ import (
 	"outrigger.dev/outrigger/xds/cache"
 )
 
-// maxProblems bounds how many problems have a series of their own; all of them are counted.
-const maxProblems = 100
+// maxInfo bounds how many problems, and how many refusals, have a series of their own; all of them are counted.
+const maxInfo = 100
+
+// askTimeout bounds how long streams are asked while somebody scrapes.
+const askTimeout = 2 * time.Second
 
 // State is what is read whenever somebody scrapes. Every function may be called at any time.
 type State struct {
 	Store    func() cache.Stats
 	Sources  func() []Source
 	Problems func() []Problem
+	// Refused asks the open streams what they refuse now, in order. Quiet says that nothing can follow before another
+	// resource is found to be refused; until then it is not called again.
+	Refused func(context.Context) (refused []Refusal, quiet bool)
 	// Signed counts certificates.
 	Signed func() uint64
 	// LeafEnd is when the first certificate of a connected proxy ends; ok is false while there is none.
@@ -43,19 +51,28 @@ type Problem struct {
 	Warning                   bool
 }
 
+// Refusal is one resource that a proxy refuses now.
+type Refusal struct {
+	Node, Type, Resource, Owner string
+}
+
 // state turns a State into metrics.
 type state struct {
-	from State
+	from   State
+	engine *Engine
+	// quiet is what engine.found was when no stream had anything to tell.
+	quiet atomic.Uint64
 
 	resources, views, scopes, nodes, layers, revision *prometheus.Desc
 	synced, age, stale                                *prometheus.Desc
-	problems, problem                                 *prometheus.Desc
+	problems, problem, refused                        *prometheus.Desc
 	signed, leaf, roots                               *prometheus.Desc
 }
 
-func newState(from State) *state {
+func newState(from State, engine *Engine) *state {
 	return &state{
 		from:      from,
+		engine:    engine,
 		resources: desc("outrigger_resources", "Resources in all layers, by type.", "type"),
 		views:     desc("outrigger_views", "Different views of the mesh."),
 		scopes:    desc("outrigger_scopes", "Different sets of services that proxies see."),
@@ -68,6 +85,9 @@ func newState(from State) *state {
 		problems:  desc("outrigger_config_problems", "Problems with what users wrote, by severity and reason.", "severity", "reason"),
 		problem: desc("outrigger_config_problem_info",
 			"Always 1; one series for each of the first 100 problems with what users wrote.", "file", "line", "field", "reason", "severity"),
+		refused: desc("outrigger_xds_refused_info",
+			"Always 1; one series for each of the first 100 resources that connected proxies refuse now, with the object at fault.",
+			"node", "type", "resource", "owner"),
 		signed: desc("outrigger_ca_signed_total", "Certificates signed since the start."),
 		leaf:   desc("outrigger_ca_leaf_min_remaining_seconds", "Life left of the certificate of a connected proxy that ends first."),
 		roots:  desc("outrigger_ca_root_remaining_seconds", "Life left of the root that ends first."),
@@ -82,7 +102,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 func (s *state) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.resources, s.views, s.scopes, s.nodes, s.layers, s.revision, s.synced, s.age, s.stale,
-		s.problems, s.problem, s.signed, s.leaf, s.roots,
+		s.problems, s.problem, s.refused, s.signed, s.leaf, s.roots,
 	} {
 		out <- d
 	}
@@ -94,6 +114,7 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	s.collectStore(out)
 	s.collectSources(out, now)
 	s.collectProblems(out)
+	s.collectRefused(out)
 	out <- prometheus.MustNewConstMetric(s.signed, prometheus.CounterValue, float64(s.from.Signed()))
 	gauge(out, s.roots, s.from.RootsEnd().Sub(now).Seconds())
 	if end, ok := s.from.LeafEnd(); ok {
@@ -140,7 +161,7 @@ func (s *state) collectProblems(out chan<- prometheus.Metric) {
 	shown := map[Problem]struct{}{}
 	for _, p := range s.from.Problems() {
 		counts[key{p.severity(), p.Reason}]++
-		if len(shown) < maxProblems {
+		if len(shown) < maxInfo {
 			shown[p] = struct{}{}
 		}
 	}
@@ -149,6 +170,28 @@ func (s *state) collectProblems(out chan<- prometheus.Metric) {
 	}
 	for p := range shown {
 		gauge(out, s.problem, 1, p.File, p.Line, p.Field, p.Reason, p.severity())
+	}
+}
+
+// collectRefused asks the streams only when there may be something to tell, as it costs each of them a turn.
+func (s *state) collectRefused(out chan<- prometheus.Metric) {
+	found := s.engine.found.Load()
+	if found == s.quiet.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	defer cancel()
+	refused, quiet := s.from.Refused(ctx)
+	if quiet {
+		s.quiet.Store(found)
+	}
+	shown := map[Refusal]struct{}{}
+	for _, r := range refused {
+		if _, again := shown[r]; again || len(shown) == maxInfo {
+			continue
+		}
+		shown[r] = struct{}{}
+		gauge(out, s.refused, 1, r.Node, r.Type, r.Resource, r.Owner)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package problems puts what is wrong with users' objects in order and spells
-// it as the debug views do, for the server and for validate alike.
+// Package problems says where what is wrong with users' objects stands, puts it
+// in order and spells it as the debug views do, for the server and for validate alike.
 //
 // It may import discovery and xds/debug. It never judges anything.
 package problems

@@ -1,18 +1,22 @@
 package serve
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 
 	"outrigger.dev/outrigger/cmd/outrigger/internal/metrics"
 	"outrigger.dev/outrigger/cmd/outrigger/internal/problems"
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/file"
 	"outrigger.dev/outrigger/xds/debug"
 )
 
 // board holds everything that is wrong with what users wrote, by who found it.
 type board struct {
 	mu sync.Mutex
+	// places are where objects stand: the compiler and the core do not always know it.
+	places *problems.Places
 	// files by name; rules and model by object.
 	files map[string][]discovery.Problem
 	rules map[discovery.ObjectID][]discovery.Problem
@@ -21,26 +25,50 @@ type board struct {
 
 func newBoard() *board {
 	return &board{
-		files: map[string][]discovery.Problem{},
-		rules: map[discovery.ObjectID][]discovery.Problem{},
-		model: map[discovery.ObjectID][]discovery.Problem{},
+		places: problems.NewPlaces(),
+		files:  map[string][]discovery.Problem{},
+		rules:  map[discovery.ObjectID][]discovery.Problem{},
+		model:  map[discovery.ObjectID][]discovery.Problem{},
 	}
 }
 
-func (b *board) setFiles(changed map[string][]discovery.Problem) { upsert(b, b.files, changed) }
-
-func (b *board) setRules(changed map[discovery.ObjectID][]discovery.Problem) {
-	upsert(b, b.rules, changed)
+// setFiles takes in what a source says of places and of its files, before anything is made of it.
+func (b *board) setFiles(update file.Update) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.places.Note(update.Update, update.Policies.Locations)
+	upsert(b.files, update.Problems)
 }
 
-func (b *board) setModel(changed map[discovery.ObjectID][]discovery.Problem) {
-	upsert(b, b.model, changed)
+// setRules takes in what the compiler found, and returns what is new of it, with its place.
+func (b *board) setRules(changed map[discovery.ObjectID][]discovery.Problem) []discovery.Problem {
+	return b.set(b.rules, changed)
+}
+
+// setModel takes in what the core found, and returns what is new of it, with its place.
+func (b *board) setModel(changed map[discovery.ObjectID][]discovery.Problem) []discovery.Problem {
+	return b.set(b.model, changed)
+}
+
+func (b *board) set(known, changed map[discovery.ObjectID][]discovery.Problem) []discovery.Problem {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var fresh []discovery.Problem
+	for object, list := range changed {
+		for _, p := range list {
+			if !slices.Contains(known[object], p) {
+				fresh = append(fresh, p)
+			}
+		}
+	}
+	upsert(known, changed)
+	fresh = b.places.Fill(fresh)
+	problems.Sort(fresh)
+	return fresh
 }
 
 // upsert takes in lists that are complete; an empty one says that nothing is wrong any more.
-func upsert[K comparable](b *board, known, changed map[K][]discovery.Problem) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func upsert[K comparable](known, changed map[K][]discovery.Problem) {
 	for key, list := range changed {
 		if len(list) == 0 {
 			delete(known, key)
@@ -50,7 +78,7 @@ func upsert[K comparable](b *board, known, changed map[K][]discovery.Problem) {
 	}
 }
 
-// all returns every problem, sorted by place.
+// all returns every problem with its place, sorted by it.
 func (b *board) all() []discovery.Problem {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,6 +91,7 @@ func (b *board) all() []discovery.Problem {
 			all = append(all, list...)
 		}
 	}
+	all = b.places.Fill(all)
 	problems.Sort(all)
 	return all
 }

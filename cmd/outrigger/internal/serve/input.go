@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"outrigger.dev/outrigger/discovery"
 	"outrigger.dev/outrigger/discovery/file"
 	"outrigger.dev/outrigger/policy/compile"
 	"outrigger.dev/outrigger/xds/feed"
@@ -39,26 +38,7 @@ func (i *input) take(ctx context.Context, update file.Update) {
 	i.state.told(update.Update, time.Now())
 	i.members.apply(update.Update)
 	rules, wrong := i.compiler.Apply(compile.Objects(update.Policies))
-	i.problems.setFiles(update.Problems)
-	i.problems.setRules(wrong)
-	i.log(ctx, wrong)
+	i.problems.setFiles(update)
+	logProblems(ctx, i.logger, i.problems.setRules(wrong))
 	i.feed.Offer(feed.Input{Update: update.Update, Rules: rules, ReadAt: update.ReadAt})
-}
-
-// log tells what is wrong with policies among each other; the source tells what is wrong with files.
-func (i *input) log(ctx context.Context, changed map[discovery.ObjectID][]discovery.Problem) {
-	for _, list := range changed {
-		for _, p := range list {
-			logProblem(ctx, i.logger, p)
-		}
-	}
-}
-
-func logProblem(ctx context.Context, logger *slog.Logger, p discovery.Problem) {
-	level := slog.LevelError
-	if p.Warning {
-		level = slog.LevelWarn
-	}
-	logger.Log(ctx, level, "the configuration has a problem", "location", p.Location, "object", p.Object.String(),
-		"field", p.Field, "reason", p.Reason, "detail", p.Message)
 }

@@ -127,27 +127,6 @@ func TestReadinessSaysWhyNot(t *testing.T) {
 	}
 }
 
-func TestBoardKeepsWhatEachFinderSays(t *testing.T) {
-	t.Parallel()
-	b := newBoard()
-	object := discovery.ObjectID{Kind: "Service", Namespace: "shop", Name: "cart"}
-	b.setFiles(map[string][]discovery.Problem{"b.yaml": {{Location: "b.yaml:10", Message: "x"}, {Location: "b.yaml:9", Message: "y"}}})
-	b.setRules(map[discovery.ObjectID][]discovery.Problem{object: {{Object: object, Location: "a.yaml:3", Message: "z"}}})
-	b.setModel(map[discovery.ObjectID][]discovery.Problem{object: {{Object: object, Location: "a.yaml:1", Warning: true}}})
-	var places []string
-	for _, p := range b.all() {
-		places = append(places, p.Location)
-	}
-	if got := strings.Join(places, " "); got != "a.yaml:1 a.yaml:3 b.yaml:9 b.yaml:10" {
-		t.Errorf("order %s", got)
-	}
-	b.setRules(map[discovery.ObjectID][]discovery.Problem{object: nil})
-	b.setFiles(map[string][]discovery.Problem{"b.yaml": nil})
-	if rest := b.forMetrics(); len(rest) != 1 || rest[0].File != "a.yaml" || rest[0].Line != "1" || !rest[0].Warning {
-		t.Errorf("rest %+v", rest)
-	}
-}
-
 func TestSecretsOfOneStream(t *testing.T) {
 	t.Parallel()
 	authority, err := certs.Open(certs.Config{Dir: t.TempDir() + "/data", TrustDomain: "cluster.local"})

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -36,9 +37,9 @@ func (o *feedObserver) Trouble(source discovery.SourceID, err error) {
 	}
 }
 
-// Applied notes what is wrong with objects among each other. The first batch makes the server ready.
+// Applied notes and logs what is wrong with objects among each other. The first batch makes the server ready.
 func (o *feedObserver) Applied(changes build.Changes, took time.Duration) {
 	o.Feed.Applied(changes, took)
-	o.problems.setModel(changes.Problems)
+	logProblems(context.Background(), o.logger, o.problems.setModel(changes.Problems))
 	o.ready.done(o.source.String())
 }

@@ -54,7 +54,9 @@ func newPlane(c Config, id *identity) (*plane, error) {
 	p.debug.RegisterCSDS(p.csds)
 	p.metrics.Watch(metrics.State{
 		Store: store.Stats, Sources: func() []metrics.Source { return []metrics.Source{p.input.state.now()} },
-		Problems: problems.forMetrics, Signed: id.authority.Signed, LeafEnd: sessions.firstEnd,
+		Problems: problems.forMetrics,
+		Refused:  func(ctx context.Context) ([]metrics.Refusal, bool) { return refused(ctx, p.engine.Streams) },
+		Signed:   id.authority.Signed, LeafEnd: sessions.firstEnd,
 		RootsEnd: func() time.Time { return id.authority.Bundle().NotAfter() }, Clock: time.Now,
 	})
 	return p, nil
@@ -78,8 +80,9 @@ func (p *plane) addInput(store *cache.Store, problems *board, members *members) 
 	p.ready.wait(id.String(), "has not been read yet")
 	p.feed, err = feed.New(feed.Config{
 		Builder: build.New(build.Config{TrustDomain: p.config.TrustDomain}), Store: store,
-		Sources:  []discovery.SourceID{id},
-		Observer: &feedObserver{Feed: p.metrics.Feed, problems: problems, ready: p.ready, source: id, logger: p.config.Logger},
+		Sources:     []discovery.SourceID{id},
+		RetireDelay: retireDelay(p.config.ProxyDrainTime),
+		Observer:    &feedObserver{Feed: p.metrics.Feed, problems: problems, ready: p.ready, source: id, logger: p.config.Logger},
 	})
 	if err != nil {
 		return err
@@ -91,13 +94,25 @@ func (p *plane) addInput(store *cache.Store, problems *board, members *members) 
 	return nil
 }
 
+// drainMargin is added to what proxies drain for.
+const drainMargin = 5 * time.Second
+
+// retireDelay is for how long a peer that went is accepted still: a listener that drains may speak to it until
+// its end. 0 leaves it to the feed, as the engine's drain time is left to the engine.
+func retireDelay(proxyDrain time.Duration) time.Duration {
+	if proxyDrain == 0 {
+		return 0
+	}
+	return proxyDrain + drainMargin
+}
+
 // addEngine makes everything behind the store.
 func (p *plane) addEngine(store *cache.Store, auth *authenticator, sessions *secrets, id *identity) error {
 	var err error
 	p.engine, err = server.New(server.Config{
 		Store: store, Auth: auth, Secrets: sessions, Observer: p.metrics.Engine, Logger: p.config.Logger,
 		Synced: p.feed.Ready(), Identifier: "outrigger " + p.config.Version,
-		Timing: server.Timing{Drain: p.config.ProxyDrainTime},
+		Timing: server.Timing{Drain: p.config.ProxyDrainTime, MaxConnectionAge: p.config.MaxConnectionAge},
 	})
 	if err != nil {
 		return err

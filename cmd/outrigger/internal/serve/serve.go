@@ -24,6 +24,8 @@ type Config struct {
 	DrainTime time.Duration
 	// ProxyDrainTime is for how long proxies drain a listener that changed or went; 0: the engine's default.
 	ProxyDrainTime time.Duration
+	// MaxConnectionAge ends the connections of proxies at that age, give or take 10 %; 0: never.
+	MaxConnectionAge time.Duration
 
 	Logger            *slog.Logger
 	Version, Revision string
