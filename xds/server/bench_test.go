@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func benchSession(b *testing.B, store *cache.Store) (*session, *cache.Subscripti
 		timing: Timing{}.withDefaults(), limits: Limits{}.withDefaults(), observer: noObserver{},
 		heads: newHeads("outrigger"), refusals: newRefusals(),
 	}
-	return newSession(shared, Peer{Node: "shop/web"}, snapshot, 0), sub
+	return newSession(shared, Peer{Node: "shop/web"}, snapshot, rand.NewPCG(1, 2)), sub
 }
 
 // connect plays the first exchange of an Envoy that has nothing, or, with have, everything.

@@ -59,6 +59,9 @@ type Limits struct {
 	ResponseBytes, ResponseMembers int
 	// Streams is how many may be open at once; default 20,000.
 	Streams int
+	// StreamsPerNode is how many one workload may have open at once; default 4. One that lost its connection
+	// comes back before the server has noticed.
+	StreamsPerNode int
 	// Opening is how many streams may be in their first exchange at once, the others wait; default 256.
 	Opening int
 }
@@ -109,6 +112,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.ResponseBytes, 3<<20)
 	orDefault(&l.ResponseMembers, 5_000)
 	orDefault(&l.Streams, 20_000)
+	orDefault(&l.StreamsPerNode, 4)
 	orDefault(&l.Opening, 256)
 	return l
 }

@@ -58,24 +58,16 @@ type ParkedInfo struct {
 // stream that does not answer before ctx ends is left out. No stream is stopped for it.
 func (s *Server) Streams(ctx context.Context) []StreamInfo {
 	streams := s.open()
-	replies := make([]chan StreamInfo, len(streams))
+	replies := make([]reply, len(streams))
 	for i, st := range streams {
-		replies[i] = make(chan StreamInfo, 1)
 		if st.looping.Load() {
-			st.mailbox.put(func() error { replies[i] <- st.info(); return nil })
-		} else {
-			close(replies[i])
+			replies[i] = st.ask()
 		}
 	}
 	infos := make([]StreamInfo, 0, len(streams))
 	for i, st := range streams {
-		select {
-		case info, ok := <-replies[i]:
-			if ok {
-				infos = append(infos, info)
-			}
-		case <-st.done:
-		case <-ctx.Done():
+		if info, ok := st.answer(ctx, replies[i]); ok {
+			infos = append(infos, info)
 		}
 	}
 	slices.SortStableFunc(infos, func(a, b StreamInfo) int { return strings.Compare(a.Peer.Node, b.Peer.Node) })

@@ -26,6 +26,6 @@
 // The files: session.go (events and rounds), step.go (what may go when),
 // subscription.go and names.go (who asked for what), queue.go, respond.go (from
 // queue to response), flight.go (ACK), refuse.go (NACK: halving, parking),
-// withhold.go, removal.go, sds.go; stream.go, mailbox.go, sender.go and receiver.go (the
-// goroutines); codec.go, request.go and response.go (the wire).
+// withhold.go, removal.go, sds.go; stream.go, mailbox.go, inquiry.go, sender.go and receiver.go
+// (the goroutines); codec.go, request.go and response.go (the wire).
 package server

@@ -34,7 +34,7 @@ func (s *session) answered(t *typeState, r *request, now time.Time) {
 	switch {
 	case ours && r.refused:
 		t.flight = nil
-		s.nack(t, f, r.problem)
+		s.nack(t, f, r.problem, now)
 		s.countDown(t.typ, now)
 	case ours:
 		t.flight = nil
@@ -44,7 +44,7 @@ func (s *session) answered(t *typeState, r *request, now time.Time) {
 		s.countDown(t.typ, now)
 	case r.refused:
 		t.nacked++
-		s.observer.Nacked(Nack{Peer: s.peer, Type: t.typ, Agent: s.agent, Error: r.problem})
+		s.report(Nack{Peer: s.peer, Type: t.typ, Agent: s.agent, Error: r.problem}, now)
 	}
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -69,7 +70,11 @@ func compareRequests(t *testing.T, ours *request, stock *discovery.DeltaDiscover
 		ResourceNamesSubscribe: stock.ResourceNamesSubscribe, ResourceNamesUnsubscribe: stock.ResourceNamesUnsubscribe,
 	}
 	if stock.ErrorDetail != nil {
-		want.ErrorDetail = &rpcstatus.Status{Message: string(clip([]byte(stock.ErrorDetail.Message), maxProblem))}
+		var problem string
+		if err := shown(&problem, clip([]byte(stock.ErrorDetail.Message), maxProblem)); err != nil {
+			t.Fatal(err)
+		}
+		want.ErrorDetail = &rpcstatus.Status{Message: problem}
 	}
 	if !proto.Equal(back, want) {
 		t.Fatalf("got %v, want %v", back, want)
@@ -122,7 +127,7 @@ func newPlay(t *testing.T) *play {
 	p.session = newSession(&settings{
 		timing: Timing{}.withDefaults(), limits: Limits{ResponseMembers: 2, NamesPerType: 5}.withDefaults(),
 		observer: noObserver{}, heads: newHeads("fuzz"), refusals: newRefusals(),
-	}, Peer{Node: "n"}, snapshot, 0)
+	}, Peer{Node: "n"}, snapshot, rand.NewPCG(1, 2))
 	return p
 }
 

@@ -25,8 +25,8 @@ type gate struct{ slots chan struct{} }
 
 func newGate(limits Limits) *gate { return &gate{slots: make(chan struct{}, limits.Opening)} }
 
-// enter waits for a slot; leave must be called once for each that was entered.
-func (g *gate) enter(ctx context.Context) error {
+// enter waits for a slot; leave must be called once for each that was entered. The error says how the stream ends.
+func (g *gate) enter(ctx context.Context, draining <-chan struct{}) error {
 	select {
 	case g.slots <- struct{}{}:
 		return nil
@@ -39,8 +39,10 @@ func (g *gate) enter(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-draining:
+		return closed(ReasonDrained, errDraining)
 	case <-timer.C:
-		return retryLater("too many streams are starting")
+		return closed(ReasonBusy, retryLater("too many streams are starting"))
 	}
 }
 

@@ -131,6 +131,13 @@ func (v *vault) Secret(_ context.Context, name, have string) (Secret, error) {
 	return s, nil
 }
 
+// asks counts what was asked for.
+func (v *vault) asks() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.asked)
+}
+
 // put stores a secret; renew of zero is never.
 func (v *vault) put(name, version string, renew time.Duration) {
 	v.mu.Lock()

@@ -31,6 +31,24 @@ func TestLimits(t *testing.T) {
 		"a name over 1 KB": {
 			requests: subscribes(strings.Repeat("n", 1025)), want: codes.InvalidArgument, reason: ReasonInvalid,
 		},
+		"a name over 1 KB to unsubscribe": {
+			requests: []*discovery.DeltaDiscoveryRequest{{
+				TypeUrl: cache.Cluster.URL(), ResourceNamesUnsubscribe: []string{strings.Repeat("n", 1025)},
+			}},
+			want: codes.InvalidArgument, reason: ReasonInvalid,
+		},
+		"a name over 1 KB among the initial versions": {
+			requests: []*discovery.DeltaDiscoveryRequest{{
+				TypeUrl: cache.Cluster.URL(), InitialResourceVersions: map[string]string{strings.Repeat("n", 1025): "1"},
+			}},
+			want: codes.InvalidArgument, reason: ReasonInvalid,
+		},
+		"a version over 1 KB": {
+			requests: []*discovery.DeltaDiscoveryRequest{{
+				TypeUrl: cache.Cluster.URL(), InitialResourceVersions: map[string]string{"n": strings.Repeat("1", 1025)},
+			}},
+			want: codes.InvalidArgument, reason: ReasonInvalid,
+		},
 		"50,000 names": {
 			requests: subscribes(manyNames[:50_000]...),
 		},

@@ -48,7 +48,12 @@ type Nack struct {
 	Members int
 	// Error is the client's text, at most 1 KB.
 	Error string
+	// Muted says that the stream has had its share of log lines about refusals: this one is counted only.
+	Muted bool
 }
+
+// isFinal reports whether nothing is tried again: a resource that stands alone, or an answer to nothing of ours.
+func (n Nack) isFinal() bool { return n.Resource != "" || n.Members == 0 }
 
 // Reasons for Observer.Closed and Observer.Refused.
 const (

@@ -3,8 +3,8 @@ package server
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -58,7 +58,8 @@ type clientType struct {
 	names     map[string]bool
 	has       map[string]*cache.Resource // acknowledged
 	inbox     *response                  // not answered yet
-	firstAt   time.Time                  // when the first request was sent
+	inboxAt   time.Time
+	firstAt   time.Time // when the first request was sent
 	// told is what was sent and not refused, by name; "" for removed.
 	told map[string]string
 	// asked are names whose answer is due.
@@ -101,7 +102,7 @@ func (w *world) open() {
 	}
 	w.sub = sub
 	snapshot, _ := sub.Current()
-	w.session = newSession(w.shared, Peer{Node: "n"}, snapshot, 0)
+	w.session = newSession(w.shared, Peer{Node: "n"}, snapshot, rand.NewPCG(1, 2))
 	w.session.agent = "envoy/1.40.0"
 	clear(w.freed)
 	for _, typ := range served {
@@ -179,7 +180,7 @@ func (w *world) check(r *response) {
 	case c.inbox != nil:
 		w.rt.Fatalf("two responses of %s in flight", c.typ)
 	}
-	c.inbox = r
+	c.inbox, c.inboxAt = r, w.now
 	seen := map[string]bool{}
 	for _, e := range r.entries {
 		if seen[e.name] {
@@ -310,232 +311,4 @@ func (w *world) view(rt *rapid.T) {
 	w.rt.Logf("view %v", w.layers)
 	w.store.Publish(cache.Publication{Nodes: w.node()})
 	w.wake()
-}
-
-// answer takes one response.
-func (w *world) answer(rt *rapid.T) {
-	var waiting []*clientType
-	for _, typ := range served {
-		if w.types[typ].inbox != nil {
-			waiting = append(waiting, w.types[typ])
-		}
-	}
-	if len(waiting) == 0 {
-		rt.Skip("nothing to answer")
-	}
-	w.take(rapid.SampledFrom(waiting).Draw(rt, "which"))
-}
-
-func (w *world) take(c *clientType) {
-	r := c.inbox
-	c.inbox = nil
-	nonce := w.session.types[c.typ].flight.nonce
-	for _, e := range r.entries {
-		if e.res != nil && strings.HasSuffix(e.res.Version(), "-bad") {
-			w.refuse(c, r, nonce)
-			return
-		}
-	}
-	var subscribe [cache.NumTypes][]string
-	for _, e := range r.entries {
-		w.accept(c, e, &subscribe)
-	}
-	w.request(&request{typ: c.typ, known: true, nonce: nonce})
-	for _, typ := range served {
-		if len(subscribe[typ]) > 0 {
-			w.ask(w.types[typ], subscribe[typ])
-		}
-	}
-}
-
-// refuse rejects a whole response.
-func (w *world) refuse(c *clientType, r *response, nonce string) {
-	c.nacked = true
-	for _, e := range r.entries {
-		c.told[e.name] = ""
-		if have := c.has[e.name]; have != nil {
-			c.told[e.name] = have.Version()
-		}
-		switch {
-		case !c.wildcard && !c.names[e.name]:
-		case e.res != nil && len(r.entries) == 1:
-			c.refused[e.name+"@"+e.res.Version()] = true
-		default:
-			c.asked[e.name] = true // It comes again, in a half.
-		}
-	}
-	w.request(&request{typ: c.typ, known: true, nonce: nonce, refused: true, problem: "bad"})
-}
-
-// accept applies one member, and collects what Envoy then asks for.
-func (w *world) accept(c *clientType, e entry, subscribe *[cache.NumTypes][]string) {
-	if old := c.has[e.name]; old != nil {
-		for _, ref := range old.Refs() {
-			if ref.Type == cache.Cluster {
-				w.freed[ref.Name] = w.now
-			}
-		}
-	}
-	if e.res == nil {
-		delete(c.has, e.name)
-		return
-	}
-	if !c.wildcard && !c.names[e.name] {
-		return
-	}
-	c.has[e.name] = e.res
-	for _, ref := range e.res.Refs() {
-		if ref.Type > c.typ && !w.types[ref.Type].names[ref.Name] {
-			subscribe[ref.Type] = append(subscribe[ref.Type], ref.Name)
-		}
-	}
-}
-
-func (w *world) ask(c *clientType, names []string) {
-	for _, name := range names {
-		c.names[name] = true
-	}
-	if !c.requested {
-		w.first(c, names)
-		return
-	}
-	for _, name := range names {
-		c.asked[name] = true
-	}
-	w.request(&request{typ: c.typ, known: true, subscribe: names})
-}
-
-// subscribe asks for a name by itself, known or not.
-func (w *world) subscribe(rt *rapid.T) {
-	typ := rapid.SampledFrom([]cache.Type{cache.Endpoints, cache.Route}).Draw(rt, "type")
-	w.ask(w.types[typ], []string{"s" + string(rune('0'+rapid.IntRange(0, 5).Draw(rt, "name")))})
-}
-
-func (w *world) unsubscribe(rt *rapid.T) {
-	c := w.types[rapid.SampledFrom([]cache.Type{cache.Endpoints, cache.Route}).Draw(rt, "type")]
-	names := slices.Sorted(maps.Keys(c.names))
-	if len(names) == 0 || !c.requested {
-		rt.Skip("no names")
-	}
-	name := rapid.SampledFrom(names).Draw(rt, "name")
-	delete(c.names, name)
-	delete(c.has, name)
-	delete(c.told, name)
-	delete(c.asked, name)
-	for version := range c.refused {
-		if strings.HasPrefix(version, name+"@") {
-			delete(c.refused, version)
-		}
-	}
-	w.request(&request{typ: c.typ, known: true, unsubscribe: []string{name}})
-}
-
-func (w *world) advanceALittle(rt *rapid.T) {
-	w.advance(time.Duration(rapid.IntRange(1, 30_000).Draw(rt, "ms")) * time.Millisecond)
-}
-
-func (w *world) advance(d time.Duration) {
-	end := w.now.Add(d)
-	for {
-		next := w.session.deadline(w.now)
-		if next.IsZero() || next.After(end) {
-			break
-		}
-		if next.After(w.now) {
-			w.now = next
-		}
-		if err := w.session.onTimer(w.now); err != nil {
-			w.rt.Skip("the client was too slow")
-		}
-		w.drain()
-		if again := w.session.deadline(w.now); !again.IsZero() && !again.After(w.now) {
-			w.rt.Fatalf("the timer does not advance")
-		}
-	}
-	w.now = end
-}
-
-func (w *world) reconnect(*rapid.T) {
-	w.rt.Logf("reconnect")
-	w.sub.Close()
-	w.open()
-}
-
-// rest lets everything come to an end and compares.
-func (w *world) rest() {
-	for range 200 {
-		busy := false
-		for _, typ := range served {
-			if w.types[typ].inbox != nil {
-				w.take(w.types[typ])
-				busy = true
-			}
-		}
-		if !busy {
-			if w.session.deadline(w.now).IsZero() {
-				w.compare()
-				return
-			}
-			w.advance(2 * time.Minute)
-		}
-	}
-	w.rt.Fatal("the stream does not come to rest")
-}
-
-func (w *world) compare() {
-	snapshot, _ := w.sub.Current()
-	if w.session.settled != snapshot.Rev() {
-		w.rt.Fatalf("settled %d of %d", w.session.settled, snapshot.Rev())
-	}
-	for _, typ := range served {
-		c := w.types[typ]
-		if !c.requested {
-			continue
-		}
-		if len(c.asked) > 0 {
-			w.rt.Fatalf("%s: not answered: %v", typ, slices.Sorted(maps.Keys(c.asked)))
-		}
-		w.compareType(c, snapshot)
-	}
-}
-
-func (w *world) compareType(c *clientType, snapshot *cache.Snapshot) {
-	wanted := maps.Clone(c.names)
-	if c.wildcard {
-		snapshot.All(c.typ, func(r *cache.Resource) bool { wanted[r.Name()] = true; return true })
-		for name := range c.has {
-			wanted[name] = true
-		}
-	}
-	state := &w.session.types[c.typ]
-	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		should, has := snapshot.Get(c.typ, name), c.has[name]
-		_, withheld := state.withheld[name]
-		_, parked := state.parked[name]
-		_, leaving := w.session.removals.byRef[cache.Ref{Type: c.typ, Name: name}]
-		switch {
-		case parked && should != nil && strings.HasSuffix(should.Version(), "-bad"), withheld && should != nil:
-		case leaving && should == nil:
-			w.mayStay(c, name)
-		case !should.Equal(has):
-			w.rt.Fatalf("%s %s: the client has %s, the view %s", c.typ, name, versionOf(has), versionOf(should))
-		}
-	}
-}
-
-// mayStay: a removal is held back only because something was refused.
-func (w *world) mayStay(c *clientType, name string) {
-	for i := range w.session.types {
-		if len(w.session.types[i].parked) > 0 || len(w.session.types[i].withheld) > 0 {
-			return
-		}
-	}
-	w.rt.Fatalf("%s %s is never removed", c.typ, name)
-}
-
-func versionOf(res *cache.Resource) string {
-	if res == nil {
-		return "nothing"
-	}
-	return res.Version()
 }

@@ -28,6 +28,8 @@ type entry struct {
 	had  had
 	// asked says that the client waits for an answer about this name.
 	asked bool
+	// fresh says that the client asked for a name that it did not want before: it has nothing, whatever was sent.
+	fresh bool
 }
 
 func (e entry) version() string {
@@ -72,6 +74,7 @@ func (q *queue) push(e entry) {
 	}
 	e.had = q.list[i].had
 	e.asked = e.asked || q.list[i].asked
+	e.fresh = e.fresh || q.list[i].fresh
 	q.list[i] = e
 }
 

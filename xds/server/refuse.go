@@ -2,6 +2,7 @@ package server
 
 import (
 	"slices"
+	"time"
 
 	"outrigger.dev/outrigger/xds/cache"
 )
@@ -42,15 +43,15 @@ func (t *typeState) park(round uint64, e entry, problem string) {
 
 // nack takes the refusal of a response. It names no member reliably, so the response is sent again by
 // halves, until what is refused stands alone.
-func (s *session) nack(t *typeState, f *flight, problem string) {
+func (s *session) nack(t *typeState, f *flight, problem string, now time.Time) {
 	t.nacked++
 	members := t.current(f.entries)
 	if len(f.entries) == 1 && len(members) == 1 {
-		s.report(t, f, &members[0], problem)
+		s.report(s.nackOf(t, f, &members[0], problem), now)
 		s.refuse(t, members[0], problem)
 		return
 	}
-	s.report(t, f, nil, problem)
+	s.report(s.nackOf(t, f, nil, problem), now)
 	var again [][]entry
 	if middle := len(members) / 2; middle > 0 {
 		again = append(again, members[:middle:middle])
@@ -72,6 +73,9 @@ func (t *typeState) current(members []entry) []entry {
 		}
 		again, queued := t.queue.get(e.name)
 		same := queued && again.version() == e.version()
+		if again.fresh {
+			e.had = had{} // It gave the name up meanwhile, and what it had with it.
+		}
 		if same && len(members) > 1 {
 			t.queue.drop(e.name)
 		} else if queued {
@@ -84,12 +88,12 @@ func (t *typeState) current(members []entry) []entry {
 	return kept
 }
 
-func (s *session) report(t *typeState, f *flight, alone *entry, problem string) {
+func (s *session) nackOf(t *typeState, f *flight, alone *entry, problem string) Nack {
 	n := Nack{Peer: s.peer, Type: t.typ, Agent: s.agent, Members: len(f.entries), Error: problem}
 	if alone != nil && alone.res != nil {
 		n.Resource, n.Version, n.Owner = alone.name, alone.res.Version(), alone.res.Owner()
 	}
-	s.observer.Nacked(n)
+	return n
 }
 
 // refuse parks a content that was refused standing alone. A removal that is refused is not repeated.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -127,8 +129,28 @@ func (r *request) decodeError(b []byte) error {
 		if field != 2 {
 			return nil
 		}
-		return text(&r.problem, clip(value, maxProblem))
+		return shown(&r.problem, clip(value, maxProblem))
 	})
+}
+
+// shown reads a text that operators will see: what a terminal would obey is left out, on one line.
+func shown(into *string, value []byte) error {
+	if err := text(into, value); err != nil {
+		return err
+	}
+	*into = strings.TrimSpace(strings.Map(printable, *into))
+	return nil
+}
+
+func printable(r rune) rune {
+	switch {
+	case unicode.IsPrint(r):
+		return r
+	case unicode.IsSpace(r):
+		return ' '
+	default:
+		return -1
+	}
 }
 
 // maxProblem bounds what is kept of a client's error text.
@@ -159,9 +181,9 @@ func (r *request) decodeNode(b []byte) error {
 		case 2:
 			return text(&n.cluster, value)
 		case 6:
-			return text(&name, clip(value, maxAgent))
+			return shown(&name, clip(value, maxAgent))
 		case 7:
-			return text(&version, clip(value, maxAgent))
+			return shown(&version, clip(value, maxAgent))
 		case 8:
 			var err error
 			version, err = buildVersion(value)

@@ -87,9 +87,8 @@ func (s *session) respond(t *typeState, members []entry, now time.Time) {
 		}
 	}
 	nonce := s.nextNonce()
-	r.head = head(s.heads.typed[t.typ], nonce, s.target.Rev(), removed)
 	r.push.Removed = len(removed)
-	r.push.Bytes += len(r.head)
+	r.frame(s.heads.typed[t.typ], nonce, s.target.Rev(), removed)
 	t.sent += uint64(len(members))
 	t.flight = &flight{nonce: nonce, entries: members, bytes: r.push.Bytes, sentAt: now}
 	s.outbox = append(s.outbox, r)

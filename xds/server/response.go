@@ -9,13 +9,15 @@ import (
 	"outrigger.dev/outrigger/xds/cache"
 )
 
-// response is a DeltaDiscoveryResponse: a head of its own and shared chunks. It is immutable.
+// response is a DeltaDiscoveryResponse: a head and a tail of its own and shared chunks between. It is immutable.
 type response struct {
 	push Push
-	// head holds all fields but the resources.
+	// head holds all fields but the resources and the nonce.
 	head []byte
 	// entries are the members; their chunks follow the head.
 	entries []entry
+	// tail holds the nonce. It is last so that only who has read the whole message can answer it.
+	tail []byte
 }
 
 // isExtra reports whether the response is of a type that is not served: nobody acknowledges it.
@@ -33,14 +35,14 @@ const (
 
 // buffers returns the message as gRPC sends it, the chunks without a copy.
 func (r *response) buffers() mem.BufferSlice {
-	out := make(mem.BufferSlice, 1, 1+r.push.Resources)
+	out := make(mem.BufferSlice, 1, 2+r.push.Resources)
 	out[0] = mem.SliceBuffer(r.head)
 	for i := range r.entries {
 		if res := r.entries[i].res; res != nil {
 			out = append(out, mem.SliceBuffer(res.Chunk()))
 		}
 	}
-	return out
+	return append(out, mem.SliceBuffer(r.tail))
 }
 
 // heads makes the heads of responses.
@@ -65,20 +67,22 @@ func (h *heads) of(url string) []byte {
 	return append(appendString(nil, responseTypeURL, url), h.control...)
 }
 
-// head returns the fields of one response besides its resources.
-func head(prefix []byte, nonce string, rev cache.Rev, removed []string) []byte {
+// frame sets the fields besides the resources, and adds their size to that of the message.
+func (r *response) frame(prefix []byte, nonce string, rev cache.Rev, removed []string) {
 	size := len(prefix) + len(nonce) + 32
 	for _, name := range removed {
 		size += len(name) + 4
 	}
 	b := append(make([]byte, 0, size), prefix...)
-	b = appendString(b, responseNonce, nonce)
 	var digits [20]byte
 	b = appendBytes(b, responseSystemVersion, strconv.AppendUint(digits[:0], uint64(rev), 10))
 	for _, name := range removed {
 		b = appendString(b, responseRemoved, name)
 	}
-	return b
+	end := len(b)
+	b = appendString(b, responseNonce, nonce)
+	r.head, r.tail = b[:end:end], b[end:]
+	r.push.Bytes += len(b)
 }
 
 func appendString(b []byte, field protowire.Number, s string) []byte {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"maps"
 	"time"
 
 	"outrigger.dev/outrigger/xds/cache"
@@ -13,6 +14,8 @@ type secretBook struct {
 	byName map[string]*secretState
 	// fetching is the name that is being asked for; one at a time.
 	fetching string
+	// calm says for certain that no secret is wanted: it is looked at after every event.
+	calm bool
 }
 
 // secretState is one secret that the client asked for.
@@ -26,9 +29,14 @@ type secretState struct {
 	// sending is the version that is queued or in flight, empty if none.
 	sending  string
 	failures int
+	// dropped says that the client wants it no more: only notBefore and failures stay, so that who asks again and
+	// again gets no more answers than others.
+	dropped bool
 }
 
 const (
+	// maxSecrets is how many names one stream gets secrets of; a proxy asks for two.
+	maxSecrets = 16
 	// secretPause is the least time between two answers to a client that asks for the same secret again and again.
 	secretPause = time.Second
 	// maxSecretPause bounds the pause after failures.
@@ -43,15 +51,47 @@ func (b *secretBook) has(name string) bool {
 
 // wanted reports whether any secret must be asked for, now or later.
 func (b *secretBook) wanted() bool {
+	if b.calm {
+		return false
+	}
 	for _, st := range b.byName {
 		if st.want {
 			return true
 		}
 	}
+	b.calm = true
 	return false
 }
 
-func (b *secretBook) drop(name string) { delete(b.byName, name) }
+// ask wants a secret.
+func (b *secretBook) ask(st *secretState) { st.want, b.calm = true, false }
+
+func (b *secretBook) drop(name string) {
+	if st := b.byName[name]; st != nil {
+		*st = secretState{notBefore: st.notBefore, failures: st.failures, dropped: true}
+	}
+}
+
+// open returns what is known of a name that the client asks for, nil when it asks for too many.
+func (b *secretBook) open(name string, now time.Time) *secretState {
+	st := b.byName[name]
+	if st != nil {
+		st.dropped = false
+		return st
+	}
+	if len(b.byName) >= maxSecrets {
+		maps.DeleteFunc(b.byName, func(_ string, st *secretState) bool { return st.dropped && !st.notBefore.After(now) })
+	}
+	if len(b.byName) >= maxSecrets {
+		return nil
+	}
+	if b.byName == nil {
+		b.byName = map[string]*secretState{}
+	}
+	st = &secretState{notBefore: now}
+	b.byName[name] = st
+	return st
+}
 
 // acknowledged notes the version that the client took.
 func (b *secretBook) acknowledged(e *entry) {
@@ -89,22 +129,21 @@ func (b *secretBook) deadline(now time.Time) time.Time {
 
 // askSecret notes that the client asks for a secret. have is the version that it need not be sent again.
 func (s *session) askSecret(name, have string, now time.Time) {
-	if s.secrets.byName == nil {
-		s.secrets.byName = map[string]*secretState{}
-	}
-	st := s.secrets.byName[name]
+	st := s.secrets.open(name, now)
 	if st == nil {
-		st = &secretState{notBefore: now}
-		s.secrets.byName[name] = st
+		s.enqueue(&s.types[cache.Secret], entry{name: name, asked: true}, false)
+		return
 	}
-	st.have, st.want = have, true
+	st.have = have
+	s.secrets.ask(st)
 }
 
 // renewSecrets asks for those whose time has come.
 func (s *session) renewSecrets(now time.Time) {
 	for _, st := range s.secrets.byName {
 		if !st.renew.IsZero() && !now.Before(st.renew) {
-			st.want, st.renew = true, time.Time{}
+			st.renew = time.Time{}
+			s.secrets.ask(st)
 		}
 	}
 }
@@ -112,7 +151,10 @@ func (s *session) renewSecrets(now time.Time) {
 // onSecretsChanged asks for all secrets anew, because roots or taints changed.
 func (s *session) onSecretsChanged() {
 	for _, st := range s.secrets.byName {
-		st.want, st.notBefore = true, time.Time{}
+		if !st.dropped {
+			st.notBefore = time.Time{}
+			s.secrets.ask(st)
+		}
 	}
 }
 
@@ -128,7 +170,7 @@ func (s *session) nextSecret(now time.Time) (name, have string, ok bool) {
 		if roots.sending != "" || now.Before(roots.notBefore) {
 			return "", "", false
 		}
-		b.fetching = RootsName
+		b.fetch(RootsName, now)
 		return RootsName, roots.have, true
 	}
 	if s.rootsRefused() {
@@ -136,11 +178,18 @@ func (s *session) nextSecret(now time.Time) (name, have string, ok bool) {
 	}
 	for _, name := range sortedKeys(b.byName) {
 		if st := b.byName[name]; st.want && !now.Before(st.notBefore) {
-			b.fetching = name
+			b.fetch(name, now)
 			return name, st.have, true
 		}
 	}
 	return "", "", false
+}
+
+// fetch notes that a secret is being asked for. The pause begins here, because the client may have dropped the
+// name when the answer comes.
+func (b *secretBook) fetch(name string, now time.Time) {
+	b.fetching = name
+	b.byName[name].notBefore = now.Add(secretPause)
 }
 
 func (s *session) rootsRefused() bool {
@@ -154,7 +203,7 @@ func (s *session) onSecret(now time.Time, secret Secret, err error) {
 	name := b.fetching
 	b.fetching = ""
 	st := b.byName[name]
-	if st == nil {
+	if st == nil || st.dropped {
 		return // The client does not want it any more.
 	}
 	t := &s.types[cache.Secret]

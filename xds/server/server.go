@@ -23,6 +23,7 @@ type Server struct {
 	mu      sync.Mutex
 	closed  bool
 	streams map[*stream]struct{}
+	perNode map[string]int // open streams by Peer.Node
 }
 
 // New returns a server without streams.
@@ -34,7 +35,7 @@ func New(config Config) (*Server, error) {
 	s := &Server{
 		config: config, gate: newGate(config.Limits),
 		draining: make(chan struct{}), ended: make(chan struct{}),
-		streams: map[*stream]struct{}{},
+		streams: map[*stream]struct{}{}, perNode: map[string]int{},
 	}
 	s.settings = &settings{
 		timing: config.Timing, limits: config.Limits,
@@ -94,7 +95,7 @@ func (s *Server) serve(ctx context.Context, transport transport) error {
 	return err
 }
 
-// admit counts a stream, unless there are too many or the server drains.
+// admit counts a stream, unless there are too many, of all or of its workload, or the server drains.
 func (s *Server) admit(st *stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +107,12 @@ func (s *Server) admit(st *stream) error {
 		s.config.Observer.Refused(ReasonBusy)
 		return retryLater("too many streams are open")
 	}
+	if s.perNode[st.peer.Node] >= s.config.Limits.StreamsPerNode {
+		s.config.Observer.Refused(ReasonBusy)
+		return retryLater("too many streams of this workload are open")
+	}
 	s.streams[st] = struct{}{}
+	s.perNode[st.peer.Node]++
 	s.work.Add(1)
 	return nil
 }
@@ -115,6 +121,9 @@ func (s *Server) leave(st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.streams, st)
+	if s.perNode[st.peer.Node]--; s.perNode[st.peer.Node] == 0 {
+		delete(s.perNode, st.peer.Node)
+	}
 	s.work.Done()
 }
 

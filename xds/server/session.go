@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -40,11 +41,12 @@ type session struct {
 	synced   bool
 	draining bool
 
-	types    [cache.NumTypes]typeState
-	removals removals
-	secrets  secretBook
-	nonce    uint64
-	outbox   []*response
+	types     [cache.NumTypes]typeState
+	removals  removals
+	secrets   secretBook
+	nonces    rand.Source
+	outbox    []*response
+	nackShare share
 }
 
 // typeState is what a session knows of one type.
@@ -84,11 +86,12 @@ type typeState struct {
 	sent, acked, nacked uint64
 }
 
-// newSession begins at a snapshot, with the nonces behind firstNonce.
-func newSession(shared *settings, peer Peer, snapshot *cache.Snapshot, firstNonce uint64) *session {
+// newSession begins at a snapshot. What nonces yields must not be guessed by a client: an answer with a
+// response's nonce is taken as proof that the client has read it.
+func newSession(shared *settings, peer Peer, snapshot *cache.Snapshot, nonces rand.Source) *session {
 	s := &session{
 		settings: shared, peer: peer, latest: snapshot, target: snapshot,
-		settled: snapshot.Rev(), synced: true, nonce: firstNonce,
+		settled: snapshot.Rev(), synced: true, nonces: nonces,
 	}
 	for i := range s.types {
 		s.types[i].typ = cache.Type(i)
@@ -311,9 +314,24 @@ func (s *session) check(r *request) error {
 		s.observer.Refused(ReasonLimit)
 		return status.Errorf(codes.ResourceExhausted, "%d names in one request, at most %d", n, s.limits.NamesPerType)
 	}
+	return s.checkNames(r)
+}
+
+// checkNames bounds every name and version of a request.
+func (s *session) checkNames(r *request) error {
 	for _, name := range r.subscribe {
 		if name == "" || len(name) > s.limits.NameBytes {
 			return s.invalid(fmt.Sprintf("a name of %d bytes, want 1 to %d", len(name), s.limits.NameBytes))
+		}
+	}
+	for _, name := range r.unsubscribe {
+		if len(name) > s.limits.NameBytes {
+			return s.invalid(fmt.Sprintf("a name of %d bytes to unsubscribe, at most %d", len(name), s.limits.NameBytes))
+		}
+	}
+	for _, h := range r.versions {
+		if n := max(len(h.name), len(h.version)); n > s.limits.NameBytes {
+			return s.invalid(fmt.Sprintf("a name or version of %d bytes among the initial ones, at most %d", n, s.limits.NameBytes))
 		}
 	}
 	return nil
@@ -337,13 +355,14 @@ func (s *session) answerUnknown(r *request) {
 			missing = append(missing, name)
 		}
 	}
-	b := head(s.heads.of(r.url), s.nextNonce(), s.target.Rev(), missing)
-	s.outbox = append(s.outbox, &response{
-		push: Push{Type: cache.Type(cache.NumTypes), Removed: len(missing), Bytes: len(b)}, head: b,
-	})
+	out := &response{push: Push{Type: cache.Type(cache.NumTypes), Removed: len(missing)}}
+	out.frame(s.heads.of(r.url), s.nextNonce(), s.target.Rev(), missing)
+	s.outbox = append(s.outbox, out)
 }
 
+// nonceBits is enough that a client does not hit a nonce by trying, which takes a message for each.
+const nonceBits = 50
+
 func (s *session) nextNonce() string {
-	s.nonce++
-	return strconv.FormatUint(s.nonce, 36)
+	return strconv.FormatUint(s.nonces.Uint64()>>(64-nonceBits), 36)
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +30,9 @@ type stream struct {
 	peer      Peer
 	transport transport
 	openedAt  time.Time
+	nonces    rand.Source
 	mailbox   mailbox
+	inquiries inquiries
 	looping   atomic.Bool   // mail is opened from now on
 	done      chan struct{} // closed when run returns
 
@@ -52,8 +55,10 @@ type stream struct {
 const maxOutbox = 16
 
 func newStream(s *Server, peer Peer, transport transport) *stream {
+	var seed [32]byte
+	_, _ = crand.Read(seed[:]) // It never fails.
 	return &stream{
-		server: s, peer: peer, transport: transport, openedAt: time.Now(),
+		server: s, peer: peer, transport: transport, openedAt: time.Now(), nonces: rand.NewChaCha8(seed),
 		mailbox: newMailbox(), done: make(chan struct{}), received: make(chan received),
 	}
 }
@@ -159,8 +164,8 @@ func shorten(s string) string { return fmt.Sprintf("%q", clip([]byte(s), 2*maxAg
 
 // open subscribes the stream to what its node sees.
 func (st *stream) open(ctx context.Context, first *request) error {
-	if err := st.server.gate.enter(ctx); err != nil {
-		return closed(ReasonBusy, err)
+	if err := st.server.gate.enter(ctx, st.server.draining); err != nil {
+		return err
 	}
 	st.inGate, st.gateDue = true, time.Now().Add(openingHold)
 	sub, err := st.server.config.Store.Subscribe(st.peer.Node)
@@ -173,8 +178,7 @@ func (st *stream) open(ctx context.Context, first *request) error {
 		return st.unknown()
 	}
 	st.secrets = st.server.config.Secrets.Open(st.peer)
-	// Nonces of an earlier stream are not likely to be met again.
-	st.session = newSession(st.server.settings, st.peer, snapshot, rand.Uint64N(1<<40))
+	st.session = newSession(st.server.settings, st.peer, snapshot, st.nonces)
 	st.session.agent = first.node.agent
 	select {
 	case <-st.server.config.Synced:
@@ -341,7 +345,8 @@ func (st *stream) act(ctx context.Context) error {
 }
 
 // sendsAtOnce is how many unanswered bytes gRPC takes without blocking, with room to spare: it stops a sender
-// only once 64 KB of a stream wait to be written.
+// only once 64 KB of a stream wait to be written. What is answered does not wait any more: its nonce, which
+// cannot be guessed, comes last.
 const sendsAtOnce = 32 << 10
 
 // startSend hands the responses to the transport: at once while it cannot block, else by a

@@ -82,7 +82,7 @@ func (s *session) wildcardFirst(t *typeState, versions []held) {
 		res := t.base.Get(t.typ, h.name)
 		switch {
 		case res == nil && !t.names.has(h.name):
-			s.removals.add(cache.Ref{Type: t.typ, Name: strings.Clone(h.name)}, had{version: h.version})
+			s.removals.add(cache.Ref{Type: t.typ, Name: strings.Clone(h.name)}, had{version: strings.Clone(h.version)})
 		case res != nil && res.Version() == h.version:
 			delete(t.awaited, h.name)
 			matches++
@@ -160,7 +160,7 @@ func (s *session) answer(t *typeState, name string, fresh bool, now time.Time) {
 		s.askSecret(name, "", now)
 		return
 	}
-	e := entry{name: name, res: t.base.Get(t.typ, name), asked: true}
+	e := entry{name: name, res: t.base.Get(t.typ, name), asked: true, fresh: fresh}
 	if !fresh {
 		e.had = t.has(name, e.res)
 	}
@@ -196,6 +196,9 @@ func (s *session) enqueue(t *typeState, e entry, fresh bool) {
 		for i := range batch {
 			if batch[i].name == e.name {
 				batch[i].asked = batch[i].asked || e.asked
+				if e.fresh {
+					batch[i].had = had{}
+				}
 				return
 			}
 		}
@@ -223,9 +226,11 @@ func (s *session) unsubscribe(t *typeState, name string) {
 		s.unsubscribeAll(t)
 		return
 	}
-	if !t.names.remove(name) {
+	if !t.names.has(name) {
 		return
 	}
+	name = intern(t.base.Get(t.typ, name), name)
+	t.names.remove(name)
 	if t.wildcard && t.typ != cache.Secret {
 		// The client cannot know whether the wildcard still holds the name: it is told.
 		res := t.base.Get(t.typ, name)
