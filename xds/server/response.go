@@ -37,9 +37,12 @@ const (
 func (r *response) buffers() mem.BufferSlice {
 	out := make(mem.BufferSlice, 1, 2+r.push.Resources)
 	out[0] = mem.SliceBuffer(r.head)
+	// One array for all: a slice in an interface would be an allocation for each resource.
+	chunks := make([]mem.SliceBuffer, 0, r.push.Resources)
 	for i := range r.entries {
 		if res := r.entries[i].res; res != nil {
-			out = append(out, mem.SliceBuffer(res.Chunk()))
+			chunks = append(chunks, res.Chunk())
+			out = append(out, &chunks[len(chunks)-1])
 		}
 	}
 	return append(out, mem.SliceBuffer(r.tail))
