@@ -90,7 +90,7 @@ func validate(dir, trustDomain string) (findings, error) {
 		list = append(list, more...)
 	}
 	places := problems.NewPlaces()
-	places.Note(update.Update, update.Policies.Locations)
+	places.Note(update.Policies.Locations)
 	found := count(dir, places.Fill(list))
 	if found.Errors == 0 && update.Trouble != nil {
 		return findings{}, update.Trouble

@@ -139,9 +139,7 @@ func (m *mesh) use(object *Object) {
 	case object.AuthenticationPolicy != nil:
 		m.peers.put(object.ID, object.AuthenticationPolicy)
 	}
-	if object.service == nil && object.workload == nil {
-		m.locations.put(object.ID, object.Location())
-	}
+	m.locations.put(object.ID, object.Location())
 }
 
 func (m *mesh) drop(id discovery.ObjectID) {

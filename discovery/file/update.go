@@ -21,7 +21,7 @@ type Update struct {
 	ReadAt time.Time
 }
 
-// Policies are policy objects as typed upserts; a nil value says that the
+// Policies are policy objects as typed upserts, and where all objects stand; a nil value says that the
 // object is gone. They passed Validate. The type is the same as compile.Objects,
 // so that one converts to the other.
 type Policies struct {

@@ -10,17 +10,12 @@ import (
 func TestPlaces(t *testing.T) {
 	t.Parallel()
 	var (
-		cart    = discovery.ServiceID{Namespace: "shop", Name: "cart"}
-		web     = discovery.WorkloadID{Namespace: "shop", Name: "web-1"}
 		service = discovery.ObjectID{Kind: "Service", Namespace: "shop", Name: "cart"}
 		load    = discovery.ObjectID{Kind: "Workload", Namespace: "shop", Name: "web-1"}
 		rule    = discovery.ObjectID{Kind: "ProxyConfig", Namespace: "shop", Name: "web"}
 	)
 	places := problems.NewPlaces()
-	places.Note(discovery.Update{
-		Services:  map[discovery.ServiceID]*discovery.Service{cart: {Origin: discovery.Origin{Location: "a.yaml:1"}}},
-		Workloads: map[discovery.WorkloadID]*discovery.Workload{web: {Origin: discovery.Origin{Location: "b.yaml:2"}}},
-	}, map[discovery.ObjectID]string{rule: "c.yaml:3"})
+	places.Note(map[discovery.ObjectID]string{service: "a.yaml:1", load: "b.yaml:2", rule: "c.yaml:3"})
 	list := []discovery.Problem{
 		{Object: service}, {Object: load}, {Object: rule}, {Object: rule, Location: "c.yaml:9"}, {Message: "of no object"},
 	}
@@ -37,9 +32,6 @@ func TestPlaces(t *testing.T) {
 		t.Error("the list itself was changed")
 	}
 
-	places.Note(discovery.Update{
-		Services:  map[discovery.ServiceID]*discovery.Service{cart: nil},
-		Workloads: map[discovery.WorkloadID]*discovery.Workload{web: nil},
-	}, map[discovery.ObjectID]string{rule: "c.yaml:4"})
+	places.Note(map[discovery.ObjectID]string{service: "", load: "", rule: "c.yaml:4"})
 	check("", "", "c.yaml:4", "c.yaml:9", "")
 }

@@ -36,7 +36,7 @@ func newBoard() *board {
 func (b *board) setFiles(update file.Update) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.places.Note(update.Update, update.Policies.Locations)
+	b.places.Note(update.Policies.Locations)
 	upsert(b.files, update.Problems)
 }
 

@@ -36,15 +36,11 @@ func TestBoardKeepsWhatEachFinderSays(t *testing.T) {
 func TestBoardSaysWhereAndTellsOnce(t *testing.T) {
 	t.Parallel()
 	b := newBoard()
-	id := discovery.ServiceID{Namespace: "shop", Name: "cart"}
 	service := discovery.ObjectID{Kind: "Service", Namespace: "shop", Name: "cart"}
 	rule := discovery.ObjectID{Kind: "ProxyConfig", Namespace: "shop", Name: "web"}
-	b.setFiles(file.Update{
-		Update: discovery.Update{Services: map[discovery.ServiceID]*discovery.Service{
-			id: {ID: id, Origin: discovery.Origin{Kind: "Service", Location: "a.yaml:7"}},
-		}},
-		Policies: file.Policies{Locations: map[discovery.ObjectID]string{rule: "b.yaml:3"}},
-	})
+	b.setFiles(file.Update{Policies: file.Policies{
+		Locations: map[discovery.ObjectID]string{service: "a.yaml:7", rule: "b.yaml:3"},
+	}})
 	first := map[discovery.ObjectID][]discovery.Problem{
 		service: {{Object: service, Message: "one"}}, rule: {{Object: rule, Message: "two"}},
 	}
