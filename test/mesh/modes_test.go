@@ -3,6 +3,7 @@ package mesh_test
 import (
 	"crypto/tls"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"outrigger.dev/outrigger/test/load"
@@ -106,15 +107,15 @@ func TestClientRefusesAServerOfAnotherName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var name string
+	var name atomic.Value // the server reads it while the test writes it
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{alpnTCP},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			cert, err := forger.Certificate(name)
+			cert, err := forger.Certificate(name.Load().(string))
 			return &cert, err
 		},
 	}
-	name = identityOf + "thief"
+	name.Store(identityOf + "thief")
 	serveListener(t, tls.NewListener(listen(t, r.addr(20, portTCP)), config), echo)
 	c := r.sidecar(t, "client")
 	if err := echoTCP(t, r.addr(clientHost, portTCP), nil); err == nil {
@@ -131,7 +132,7 @@ func TestClientRefusesAServerOfAnotherName(t *testing.T) {
 	if refused == 0 {
 		t.Errorf("no certificate was refused for its name: %v", stats)
 	}
-	name = identityOf + "server"
+	name.Store(identityOf + "server")
 	eventually(t, "the same server with the right name is reached", func() error {
 		return echoTCP(t, r.addr(clientHost, portTCP), nil)
 	})
