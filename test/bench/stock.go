@@ -118,7 +118,8 @@ type stock struct {
 
 // follow sets all snapshots whenever the view of the first client changes; served is called once they are set.
 func (s *stock) follow(ctx context.Context, served func() error) error {
-	sub, err := s.store.Subscribe(namespace + "/" + clientName(0))
+	wakes := make(chan struct{}, 1)
+	sub, err := s.store.Subscribe(namespace+"/"+clientName(0), wakes)
 	if err != nil {
 		return err
 	}
@@ -133,7 +134,7 @@ func (s *stock) follow(ctx context.Context, served func() error) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-sub.Wake():
+		case <-wakes:
 			if err := s.set(ctx, sub); err != nil {
 				return err
 			}

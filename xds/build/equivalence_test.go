@@ -149,7 +149,7 @@ func (r *retelling) compareNodes(want *retelling) error {
 }
 
 func seen(store *cache.Store, node string) (*cache.Snapshot, error) {
-	sub, err := store.Subscribe(node)
+	sub, err := store.Subscribe(node, nil)
 	if err != nil {
 		return nil, err
 	}

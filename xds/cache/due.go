@@ -20,6 +20,7 @@ func (p *publication) release() {
 
 // dueList holds the publications that one stream has not settled, in order.
 type dueList struct {
+	some atomic.Bool // list is not empty
 	mu   sync.Mutex
 	list []*publication
 }
@@ -28,9 +29,13 @@ func (d *dueList) add(p *publication) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.list = append(d.list, p)
+	d.some.Store(true)
 }
 
 func (d *dueList) settle(rev Rev) {
+	if !d.some.Load() {
+		return
+	}
 	for _, p := range d.take(rev) {
 		p.release()
 	}
@@ -46,6 +51,7 @@ func (d *dueList) take(rev Rev) []*publication {
 	done := d.list[:n:n]
 	if d.list = d.list[n:]; len(d.list) == 0 {
 		d.list = nil
+		d.some.Store(false)
 	}
 	return done
 }

@@ -16,7 +16,7 @@ func TestStoreDescribesItsViews(t *testing.T) {
 		Changes: []cache.Change{{Layer: "mesh", Ref: cache.Ref{Type: cache.Cluster, Name: "a"}, Resource: resource}},
 		Nodes:   map[string]*cache.ViewSpec{"shop/b": &all, "shop/a": &all, "shop/c": &small},
 	})
-	sub, err := store.Subscribe("shop/c")
+	sub, err := store.Subscribe("shop/c", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

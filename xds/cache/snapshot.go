@@ -12,8 +12,9 @@ type generation struct {
 
 // Snapshot is what one view holds at one moment: all types of all its layers. It is immutable.
 type Snapshot struct {
-	rev    Rev
-	layers []*generation // the most specific first
+	rev      Rev
+	layers   []*generation // the most specific first
+	listings listings
 }
 
 // Rev returns the publication that made the snapshot.

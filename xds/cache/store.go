@@ -49,14 +49,16 @@ func NewStore() *Store {
 }
 
 // Subscribe opens a stream's access to what the node sees. The error wraps ErrUnknownNode when nothing is assigned to it.
-func (s *Store) Subscribe(node string) (*Subscription, error) {
+// After Current has changed, wake is sent to, unless it is full: its capacity must be one at least. It may serve other
+// purposes of the stream too.
+func (s *Store) Subscribe(node string, wake chan<- struct{}) (*Subscription, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.nodes[node]
 	if v == nil {
 		return nil, fmt.Errorf("node %q: %w", node, ErrUnknownNode)
 	}
-	sub := &Subscription{store: s, node: node, wake: make(chan struct{}, 1)}
+	sub := &Subscription{store: s, node: node, wake: wake}
 	sub.view.Store(v)
 	v.streams[sub] = struct{}{}
 	if s.streams[node] == nil {

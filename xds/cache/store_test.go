@@ -26,7 +26,7 @@ func seen(s *Snapshot) map[string]string {
 	return out
 }
 
-func current(t *testing.T, sub *Subscription) *Snapshot {
+func current(t *testing.T, sub watch) *Snapshot {
 	t.Helper()
 	s, ok := sub.Current()
 	if !ok {
@@ -35,19 +35,26 @@ func current(t *testing.T, sub *Subscription) *Snapshot {
 	return s
 }
 
-func subscribe(t *testing.T, s *Store, node string) *Subscription {
+// watch is a subscription with its wakes.
+type watch struct {
+	*Subscription
+	wakes <-chan struct{}
+}
+
+func subscribe(t *testing.T, s *Store, node string) watch {
 	t.Helper()
-	sub, err := s.Subscribe(node)
+	wakes := make(chan struct{}, 1)
+	sub, err := s.Subscribe(node, wakes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(sub.Close)
-	return sub
+	return watch{sub, wakes}
 }
 
-func woken(sub *Subscription) bool {
+func woken(w watch) bool {
 	select {
-	case <-sub.Wake():
+	case <-w.wakes:
 		return true
 	default:
 		return false
@@ -55,7 +62,7 @@ func woken(sub *Subscription) bool {
 }
 
 func TestUnknownNode(t *testing.T) {
-	if _, err := NewStore().Subscribe("shop/cart"); !errors.Is(err, ErrUnknownNode) {
+	if _, err := NewStore().Subscribe("shop/cart", nil); !errors.Is(err, ErrUnknownNode) {
 		t.Errorf("Subscribe() = %v", err)
 	}
 }
@@ -232,7 +239,7 @@ func (m *model) check(t *rapid.T) {
 			continue
 		}
 		if m.subs[node] == nil {
-			sub, err := m.store.Subscribe(node)
+			sub, err := m.store.Subscribe(node, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

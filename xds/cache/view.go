@@ -31,17 +31,14 @@ type view struct {
 }
 
 // Subscription is one stream's access to what its node sees.
-// Current and Wake may be used by the stream's goroutine at any time.
+// Current and Settle may be called by the stream's goroutine at any time.
 type Subscription struct {
 	store *Store
 	node  string
-	wake  chan struct{}
+	wake  chan<- struct{}
 	view  atomic.Pointer[view] // nil once the node is gone
 	due   dueList
 }
-
-// Wake returns the channel, of capacity one, that is sent to after Current changed.
-func (s *Subscription) Wake() <-chan struct{} { return s.wake }
 
 // Current returns the latest snapshot of the node's view; ok is false once the node is gone.
 func (s *Subscription) Current() (snapshot *Snapshot, ok bool) {
@@ -52,7 +49,8 @@ func (s *Subscription) Current() (snapshot *Snapshot, ok bool) {
 	return v.snapshot.Load(), true
 }
 
-// Settle says that the stream has everything up to rev acknowledged, or refused and parked.
+// Settle says that the stream has everything up to rev acknowledged, or refused and parked. A publication may be
+// seen before it is known to be owed: it is to be settled after every wake, which costs next to nothing.
 func (s *Subscription) Settle(rev Rev) { s.due.settle(rev) }
 
 // Close ends the subscription and settles what the stream still owed. It may be called more than once.

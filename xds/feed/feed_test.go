@@ -253,7 +253,7 @@ func TestPropagation(t *testing.T) {
 		r.Offer(serviceInput("one"))
 		r.Offer(shardInput("one", "10.1.0.1:80", "10.1.0.2:80"))
 		r.taken()
-		sub, err := r.store.Subscribe("shop/proxy")
+		sub, err := r.store.Subscribe("shop/proxy", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

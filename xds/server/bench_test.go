@@ -38,14 +38,14 @@ func benchMesh() *cache.Store {
 
 func benchSession(b *testing.B, store *cache.Store) (*session, *cache.Subscription) {
 	b.Helper()
-	sub, err := store.Subscribe("shop/web")
+	sub, err := store.Subscribe("shop/web", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	snapshot, _ := sub.Current()
 	shared := &settings{
 		timing: Timing{}.withDefaults(), limits: Limits{}.withDefaults(), observer: noObserver{},
-		heads: newHeads("outrigger"), refusals: newRefusals(),
+		heads: newHeads("outrigger"), refusals: newRefusals(), wholeFrom: compactFrom,
 	}
 	return newSession(shared, Peer{Node: "shop/web"}, snapshot, rand.NewPCG(1, 2)), sub
 }

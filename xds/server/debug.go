@@ -102,13 +102,13 @@ func (s *session) typeInfo(t *typeState) TypeInfo {
 	info := TypeInfo{
 		Type: t.typ.String(), Wildcard: t.wildcard, Subscribed: t.names.count,
 		Sent: t.sent, Acked: t.acked, Refused: t.nacked,
-		Pending: len(t.queue.list) - t.queue.void, Removing: len(s.removals.names(t.typ)),
+		Pending: t.queue.len(), Removing: len(s.removals.names(t.typ)),
 	}
 	for _, batch := range t.batches {
 		info.Pending += len(batch)
 	}
 	if t.flight != nil {
-		info.Pending += len(t.flight.entries)
+		info.Pending += t.flight.members.len()
 	}
 	for _, name := range sortedKeys(t.parked) {
 		p := t.parked[name]

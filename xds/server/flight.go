@@ -9,13 +9,13 @@ import (
 // flight is a response that the client has not answered yet.
 type flight struct {
 	nonce   string
-	entries []entry
+	members members
 	bytes   int
 	sentAt  time.Time
 }
 
 // has reports whether the name is a member; a nil flight has none.
-func (f *flight) has(name string) bool { return f != nil && holds(f.entries, name) }
+func (f *flight) has(name string) bool { return f != nil && f.members.has(name) }
 
 func holds(members []entry, name string) bool {
 	for i := range members {
@@ -38,9 +38,9 @@ func (s *session) answered(t *typeState, r *request, now time.Time) {
 		s.countDown(t.typ, now)
 	case ours:
 		t.flight = nil
-		t.acked += uint64(len(f.entries))
+		t.acked += uint64(f.members.len())
 		s.observer.Acked(t.typ, now.Sub(f.sentAt))
-		s.done(t, f.entries, now)
+		s.done(t, f.members, now)
 		s.countDown(t.typ, now)
 	case r.refused:
 		t.nacked++
@@ -49,17 +49,22 @@ func (s *session) answered(t *typeState, r *request, now time.Time) {
 }
 
 // done books acknowledged entries. In the common case there is nothing to book.
-func (s *session) done(t *typeState, members []entry, now time.Time) {
-	if len(t.awaited) > 0 || s.removals.any() || len(t.withheld) > 0 || t.typ == cache.Cluster || t.typ == cache.Secret {
-		for i := range members {
-			s.doneOne(t, &members[i], now)
+func (s *session) done(t *typeState, m members, now time.Time) {
+	followed := t.typ == cache.Cluster && s.types[cache.Endpoints].requested
+	switch {
+	case s.removals.any() || followed || t.typ == cache.Secret, m.whole == nil && t.awaited.len() > 0:
+		list := m.list()
+		for i := range list {
+			s.doneOne(t, &list[i], now)
 		}
+	case m.whole != nil && t.awaited.len() > 0:
+		t.awaited.payAll(m.whole.Names())
 	}
 	s.release()
 }
 
 func (s *session) doneOne(t *typeState, e *entry, now time.Time) {
-	delete(t.awaited, e.name)
+	t.awaited.pay(e.name)
 	if s.removals.any() {
 		s.removals.acknowledged(cache.Ref{Type: t.typ, Name: e.name}, e, now)
 	}

@@ -118,7 +118,7 @@ func newPlay(t *testing.T) *play {
 	t.Helper()
 	p := &play{t: t, now: time.Unix(1e9, 0), store: cache.NewStore()}
 	p.store.Publish(cache.Publication{Nodes: map[string]*cache.ViewSpec{"n": {Layers: []cache.LayerID{"mesh"}, Scope: cache.All}}})
-	sub, err := p.store.Subscribe("n")
+	sub, err := p.store.Subscribe("n", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func newPlay(t *testing.T) *play {
 	snapshot, _ := sub.Current()
 	p.session = newSession(&settings{
 		timing: Timing{}.withDefaults(), limits: Limits{ResponseMembers: 2, NamesPerType: 5}.withDefaults(),
-		observer: noObserver{}, heads: newHeads("fuzz"), refusals: newRefusals(),
+		observer: noObserver{}, heads: newHeads("fuzz"), refusals: newRefusals(), wholeFrom: 2,
 	}, Peer{Node: "n"}, snapshot, rand.NewPCG(1, 2))
 	return p
 }

@@ -105,14 +105,41 @@ type vault struct {
 	secrets map[string]Secret
 	asked   []string
 	failing bool
-	changed chan struct{}
+	open    map[*vaultSession]struct{}
 }
 
-func newVault() *vault { return &vault{secrets: map[string]Secret{}, changed: make(chan struct{}, 1)} }
+// vaultSession is one stream's access to a vault.
+type vaultSession struct {
+	*vault
+	changed func()
+}
 
-func (v *vault) Open(Peer) SecretSession  { return v }
-func (v *vault) Close()                   {}
-func (v *vault) Changed() <-chan struct{} { return v.changed }
+func newVault() *vault {
+	return &vault{secrets: map[string]Secret{}, open: map[*vaultSession]struct{}{}}
+}
+
+func (v *vault) Open(_ Peer, changed func()) SecretSession {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := &vaultSession{v, changed}
+	v.open[s] = struct{}{}
+	return s
+}
+
+func (s *vaultSession) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, s)
+}
+
+// change tells every stream that the roots changed.
+func (v *vault) change() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for s := range v.open {
+		s.changed()
+	}
+}
 
 func (v *vault) Secret(_ context.Context, name, have string) (Secret, error) {
 	v.mu.Lock()

@@ -108,7 +108,7 @@ func TestUnreadResponses(t *testing.T) {
 // TestNonceIsLast: whoever has the nonce has read the whole message, which is the stock one but for that.
 func TestNonceIsLast(t *testing.T) {
 	res := cache.NewResource(cache.ResourceConfig{Type: cache.Cluster, Name: "a", Version: "1", Body: []byte("body")})
-	r := &response{entries: []entry{{name: "a", res: res}, {name: "b"}}, push: Push{Resources: 1, Bytes: len(res.Chunk())}}
+	r := &response{members: members{entries: []entry{{name: "a", res: res}, {name: "b"}}}, push: Push{Resources: 1, Bytes: len(res.Chunk())}}
 	r.frame(newHeads("outrigger").typed[cache.Cluster], "nonce", 7, []string{"b"})
 	wire := r.buffers().Materialize()
 	if want := appendString(nil, responseNonce, "nonce"); !bytes.HasSuffix(wire, want) || bytes.Count(wire, want) != 1 {

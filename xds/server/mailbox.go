@@ -3,25 +3,26 @@ package server
 import "sync"
 
 // mailbox takes what seldom happens to a stream: a slow send is over, a secret has come, a timer is
-// due, somebody asks. It stands behind one channel, because every further channel that a stream waits on costs it
-// at every event.
+// due, somebody asks.
 type mailbox struct {
-	// wake is of capacity one; it is sent to when there is mail.
-	wake chan struct{}
+	wake chan<- struct{}
 
 	mu   sync.Mutex
 	mail []func() error
 }
-
-func newMailbox() mailbox { return mailbox{wake: make(chan struct{}, 1)} }
 
 // put adds something for the stream's goroutine to do. It never blocks; after the end of the stream nothing is done.
 func (m *mailbox) put(do func() error) {
 	m.mu.Lock()
 	m.mail = append(m.mail, do)
 	m.mu.Unlock()
+	poke(m.wake)
+}
+
+// poke sends to a channel of capacity one, unless it is full.
+func poke(wake chan<- struct{}) {
 	select {
-	case m.wake <- struct{}{}:
+	case wake <- struct{}{}:
 	default:
 	}
 }

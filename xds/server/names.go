@@ -62,6 +62,14 @@ func (n *nameSet) remove(name string) bool {
 	return true
 }
 
+// adopt makes an empty set of all names of a snapshot and some others.
+func (n *nameSet) adopt(base *cache.Snapshot, size int, others []string) {
+	n.base, n.count = base, size+len(others)
+	for _, name := range others {
+		n.mark(name, true)
+	}
+}
+
 // expect makes room for the names of a first request.
 func (n *nameSet) expect(names int) {
 	if names > 0 && n.marks == nil {

@@ -14,7 +14,7 @@ func TestNameSetIsASet(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		store := cache.NewStore()
 		store.Publish(cache.Publication{Nodes: map[string]*cache.ViewSpec{"n": {Layers: []cache.LayerID{"mesh"}, Scope: cache.All}}})
-		sub, err := store.Subscribe("n")
+		sub, err := store.Subscribe("n", nil)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestNameSetIsASet(t *testing.T) {
 // TestNameSetShrinks: a stream that asks for everything holds next to nothing.
 func TestNameSetShrinks(t *testing.T) {
 	store := benchMesh()
-	sub, err := store.Subscribe("shop/web")
+	sub, err := store.Subscribe("shop/web", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,14 +29,14 @@ func (w *world) take(c *clientType) {
 	r := c.inbox
 	c.inbox = nil
 	nonce := w.session.types[c.typ].flight.nonce
-	for _, e := range r.entries {
+	for _, e := range r.members.list() {
 		if e.res != nil && strings.HasSuffix(e.res.Version(), "-bad") {
 			w.refuse(c, r, nonce)
 			return
 		}
 	}
 	var subscribe [cache.NumTypes][]string
-	for _, e := range r.entries {
+	for _, e := range r.members.list() {
 		w.accept(c, e, &subscribe)
 	}
 	w.request(&request{typ: c.typ, known: true, nonce: nonce})
@@ -50,14 +50,14 @@ func (w *world) take(c *clientType) {
 // refuse rejects a whole response.
 func (w *world) refuse(c *clientType, r *response, nonce string) {
 	c.nacked = true
-	for _, e := range r.entries {
+	for _, e := range r.members.list() {
 		c.told[e.name] = ""
 		if have := c.has[e.name]; have != nil {
 			c.told[e.name] = have.Version()
 		}
 		switch {
 		case !c.wildcard && !c.names[e.name]:
-		case e.res != nil && len(r.entries) == 1:
+		case e.res != nil && len(r.members.list()) == 1:
 			c.refused[e.name+"@"+e.res.Version()] = true
 		default:
 			c.asked[e.name] = true // It comes again, in a half.

@@ -66,7 +66,7 @@ func (w *world) compareType(c *clientType, snapshot *cache.Snapshot) {
 		case leaving && should == nil:
 			w.mayStay(c, name)
 		case !should.Equal(has):
-			w.rt.Fatalf("%s %s: the client has %s, the view %s", c.typ, name, versionOf(has), versionOf(should))
+			w.rt.Fatalf("%s %s: the client has %s, the view %s", c.typ, name, itsVersion(has), itsVersion(should))
 		}
 	}
 }
@@ -81,7 +81,7 @@ func (w *world) mayStay(c *clientType, name string) {
 	w.rt.Fatalf("%s %s is never removed", c.typ, name)
 }
 
-func versionOf(res *cache.Resource) string {
+func itsVersion(res *cache.Resource) string {
 	if res == nil {
 		return "nothing"
 	}

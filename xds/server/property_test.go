@@ -39,6 +39,7 @@ type world struct {
 	now      time.Time
 	store    *cache.Store
 	sub      *cache.Subscription
+	wakes    chan struct{}
 	session  *session
 	shared   *settings
 	versions int
@@ -78,8 +79,9 @@ func newWorld(rt *rapid.T) *world {
 		rt: rt, now: time.Unix(1e9, 0), store: cache.NewStore(), layers: []cache.LayerID{"mesh"},
 		content: map[cache.LayerID]map[cache.Ref]*cache.Resource{"mesh": {}, "web": {}}, freed: map[string]time.Time{},
 		shared: &settings{
-			timing: Timing{}.withDefaults(), limits: Limits{ResponseMembers: 3}.withDefaults(), observer: noObserver{},
-			heads: newHeads("test"), refusals: newRefusals(),
+			timing: Timing{}.withDefaults(), observer: noObserver{}, heads: newHeads("test"), refusals: newRefusals(),
+			limits:    Limits{ResponseMembers: rapid.SampledFrom([]int{3, 100}).Draw(rt, "members")}.withDefaults(),
+			wholeFrom: rapid.SampledFrom([]int{1, 64}).Draw(rt, "wholeFrom"),
 		},
 	}
 	w.store.Publish(cache.Publication{Nodes: w.node()})
@@ -96,7 +98,8 @@ func (w *world) node() map[string]*cache.ViewSpec {
 
 // open begins a stream as Envoy does: every type that it has anything of at once, with what it has.
 func (w *world) open() {
-	sub, err := w.store.Subscribe("n")
+	w.wakes = make(chan struct{}, 1)
+	sub, err := w.store.Subscribe("n", w.wakes)
 	if err != nil {
 		w.rt.Fatal(err)
 	}
@@ -171,7 +174,7 @@ func (w *world) drain() {
 // check holds every response against the rules.
 func (w *world) check(r *response) {
 	c := w.types[r.push.Type]
-	for _, e := range r.entries {
+	for _, e := range r.members.list() {
 		w.rt.Logf("%s < %s %s@%s", w.now.Format("04:05.000"), c.typ, e.name, e.version())
 	}
 	switch {
@@ -182,7 +185,7 @@ func (w *world) check(r *response) {
 	}
 	c.inbox, c.inboxAt = r, w.now
 	seen := map[string]bool{}
-	for _, e := range r.entries {
+	for _, e := range r.members.list() {
 		if seen[e.name] {
 			w.rt.Fatalf("%s %s is twice in one response", c.typ, e.name)
 		}
@@ -298,7 +301,7 @@ func (w *world) resource(rt *rapid.T, ref cache.Ref) *cache.Resource {
 
 func (w *world) wake() {
 	select {
-	case <-w.sub.Wake():
+	case <-w.wakes:
 		snapshot, _ := w.sub.Current()
 		w.session.onSnapshot(w.now, snapshot)
 		w.drain()

@@ -42,12 +42,25 @@ func (e entry) version() string {
 // queue holds entries to be sent, at most one per name: a name twice in a
 // response makes Envoy refuse the whole. It is indexed when first needed only.
 type queue struct {
+	// whole goes before list and shares no name with it; it is spilled into list when one of its names is touched.
+	whole members
 	list  []entry
 	void  int // how many of list were dropped
 	index map[string]int
 }
 
-func (q *queue) empty() bool { return len(q.list) == q.void }
+func (q *queue) empty() bool { return q.len() == 0 }
+
+func (q *queue) len() int { return q.whole.len() + len(q.list) - q.void }
+
+// spill turns whole into single entries.
+func (q *queue) spill() {
+	if q.whole.whole == nil {
+		return
+	}
+	q.list = append(q.whole.list(), q.list...)
+	q.whole, q.index = members{}, nil
+}
 
 // grow makes room for entries.
 func (q *queue) grow(entries int) {
@@ -88,6 +101,9 @@ func (q *queue) drop(name string) {
 }
 
 func (q *queue) has(name string) bool {
+	if q.whole.has(name) {
+		return true
+	}
 	_, queued := q.find(name)
 	return queued
 }
@@ -111,6 +127,9 @@ func (q *queue) find(name string) (int, bool) {
 	if q.empty() {
 		return 0, false
 	}
+	if q.whole.has(name) {
+		q.spill()
+	}
 	if q.index == nil {
 		q.index = make(map[string]int, len(q.list))
 		for i, e := range q.list {
@@ -125,6 +144,7 @@ func (q *queue) find(name string) (int, bool) {
 
 // take calls accept for each entry in order until it returns false, and removes those before.
 func (q *queue) take(accept func(entry) bool) {
+	q.spill()
 	n := 0
 	for n < len(q.list) && (q.list[n].name == "" || accept(q.list[n])) {
 		n++

@@ -11,14 +11,15 @@ type received struct {
 	err     error
 }
 
-// receive hands messages to the stream one by one until the client ends or done is
-// closed. It never runs ahead: what is not taken stays with the client.
-func receive(from transport, to chan<- received, done <-chan struct{}) {
+// receive hands messages to the stream one by one, and wakes it for each, until the client ends or done is
+// closed. It runs two messages ahead at most: what is not taken stays with the client.
+func receive(from transport, to chan<- received, wake chan<- struct{}, done <-chan struct{}) {
 	for first := true; ; first = false {
 		r := &request{first: first}
 		err := recvSafely(from, r)
 		select {
 		case to <- received{r, err}:
+			poke(wake)
 		case <-done:
 			return
 		}

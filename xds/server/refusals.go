@@ -32,7 +32,7 @@ func newRefusals() *refusals { return &refusals{known: map[refusal]struct{}{}} }
 func (r *refusals) add(agent string, res *cache.Resource) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := refusal{agent: agent, typ: res.Type(), name: res.Name(), version: res.Version()}
+	key := refusalOf(agent, res)
 	if _, ok := r.known[key]; ok {
 		return
 	}
@@ -45,12 +45,32 @@ func (r *refusals) add(agent string, res *cache.Resource) {
 	r.size.Store(int64(len(r.order)))
 }
 
+// touch reports whether anything that is listed is known to be refused.
+func (r *refusals) touch(agent string, l *cache.Listing) bool {
+	if r.size.Load() == 0 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for known := range r.known {
+		i, listed := l.Names().Position(known.name)
+		if listed && known.agent == agent && known == refusalOf(agent, l.Resources()[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func refusalOf(agent string, res *cache.Resource) refusal {
+	return refusal{agent: agent, typ: res.Type(), name: res.Name(), version: res.Version()}
+}
+
 func (r *refusals) contains(agent string, res *cache.Resource) bool {
 	if r.size.Load() == 0 {
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, ok := r.known[refusal{agent: agent, typ: res.Type(), name: res.Name(), version: res.Version()}]
+	_, ok := r.known[refusalOf(agent, res)]
 	return ok
 }

@@ -45,8 +45,8 @@ func (t *typeState) park(round uint64, e entry, problem string) {
 // halves, until what is refused stands alone.
 func (s *session) nack(t *typeState, f *flight, problem string, now time.Time) {
 	t.nacked++
-	members := t.current(f.entries)
-	if len(f.entries) == 1 && len(members) == 1 {
+	members := t.current(f.members.list())
+	if f.members.len() == 1 && len(members) == 1 {
 		s.report(s.nackOf(t, f, &members[0], problem), now)
 		s.refuse(t, members[0], problem)
 		return
@@ -89,7 +89,7 @@ func (t *typeState) current(members []entry) []entry {
 }
 
 func (s *session) nackOf(t *typeState, f *flight, alone *entry, problem string) Nack {
-	n := Nack{Peer: s.peer, Type: t.typ, Agent: s.agent, Members: len(f.entries), Error: problem}
+	n := Nack{Peer: s.peer, Type: t.typ, Agent: s.agent, Members: f.members.len(), Error: problem}
 	if alone != nil && alone.res != nil {
 		n.Resource, n.Version, n.Owner = alone.name, alone.res.Version(), alone.res.Owner()
 	}
@@ -99,7 +99,7 @@ func (s *session) nackOf(t *typeState, f *flight, alone *entry, problem string) 
 // refuse parks a content that was refused standing alone. A removal that is refused is not repeated.
 func (s *session) refuse(t *typeState, e entry, problem string) {
 	if e.res == nil {
-		delete(t.awaited, e.name)
+		t.awaited.pay(e.name)
 		s.removals.cancel(cache.Ref{Type: t.typ, Name: e.name})
 		return
 	}
@@ -112,7 +112,7 @@ func (s *session) refuse(t *typeState, e entry, problem string) {
 		e.res = withoutBody(e.res)
 	}
 	t.park(s.round, e, problem)
-	delete(t.awaited, e.name)
+	t.awaited.pay(e.name)
 	s.unawait(e.res)
 	s.refusals.add(s.agent, e.res)
 }

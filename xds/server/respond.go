@@ -9,43 +9,68 @@ import (
 // send makes the next response of a type from its queue. It may find that nothing is to be sent after all.
 func (s *session) send(t *typeState, now time.Time) {
 	must := t.mustAnswer && s.synced
-	members := s.nextBatch(t)
+	m := s.nextBatch(t)
 	if t.queue.empty() && len(t.batches) == 0 {
 		t.asked = false
 	}
-	if len(members) == 0 && !must {
+	if m.len() == 0 && !must {
 		return
 	}
 	if must {
 		t.mustAnswer = false
 	}
-	s.respond(t, members, now)
+	s.respond(t, m, now)
 }
 
 // nextBatch takes what goes into one response.
-func (s *session) nextBatch(t *typeState) []entry {
+func (s *session) nextBatch(t *typeState) members {
 	if len(t.batches) == 0 {
-		if members := s.fromQueue(t); len(members) > 0 {
-			return members
+		if whole := s.fromWhole(t); whole.len() > 0 {
+			return whole
+		}
+		if entries := s.fromQueue(t); len(entries) > 0 {
+			return members{entries: entries}
 		}
 	}
 	if len(t.batches) == 0 {
-		return nil
+		return members{}
 	}
-	members := t.batches[0]
+	entries := t.batches[0]
 	if t.batches = t.batches[1:]; len(t.batches) == 0 {
 		t.batches = nil
 	}
-	return members
+	return members{entries: entries}
+}
+
+// fromWhole takes all of a type at once, where it fits into one response and nothing of it needs a look.
+func (s *session) fromWhole(t *typeState) members {
+	m := t.queue.whole
+	if m.whole == nil {
+		return m
+	}
+	if m.whole.Size() > s.limits.ResponseBytes || m.len() > s.limits.ResponseMembers || s.somethingRefused(m.whole) {
+		t.queue.spill()
+		return members{}
+	}
+	t.queue.whole = members{}
+	return m
+}
+
+// somethingRefused reports whether this client refused anything, or others of its version something of what is listed.
+func (s *session) somethingRefused(l *cache.Listing) bool {
+	for i := range s.types {
+		if t := &s.types[i]; len(t.parked) > 0 || len(t.refused) > 0 || len(t.withheld) > 0 {
+			return true
+		}
+	}
+	return s.refusals.touch(s.agent, l)
 }
 
 // fromQueue takes entries up to the limits of one response. What a client of that version is known to refuse
 // goes alone, later; what references a refused resource stays back.
 func (s *session) fromQueue(t *typeState) []entry {
-	var members []entry
-	if len(t.queue.list) <= s.limits.ResponseMembers {
-		members = make([]entry, 0, len(t.queue.list))
-	}
+	// In place: no more is written than was read.
+	entries := t.queue.list[:0]
 	size := 0
 	t.queue.take(func(e entry) bool {
 		e = s.unlessRefused(t, e)
@@ -61,37 +86,48 @@ func (s *session) fromQueue(t *typeState) []entry {
 			size += len(e.res.Chunk())
 		}
 		delete(t.withheld, e.name)
-		if len(members) > 0 && (size > s.limits.ResponseBytes || len(members) >= s.limits.ResponseMembers) {
+		if len(entries) > 0 && (size > s.limits.ResponseBytes || len(entries) >= s.limits.ResponseMembers) {
 			return false
 		}
-		members = append(members, e)
+		entries = append(entries, e)
 		return true
 	})
-	return members
+	return entries
 }
 
 // respond puts a response into the outbox and into flight.
-func (s *session) respond(t *typeState, members []entry, now time.Time) {
-	r := &response{entries: members, push: Push{Type: t.typ}}
+func (s *session) respond(t *typeState, m members, now time.Time) {
+	r := &response{members: m, push: Push{Type: t.typ}}
 	var removed []string
-	for i := range members {
-		res := members[i].res
+	if m.whole != nil {
+		r.push.Resources, r.push.Bytes = m.len(), m.whole.Size()
+		s.awaitAll(t.typ, m.whole)
+	} else {
+		removed = s.respondEach(r, m.entries)
+	}
+	nonce := s.nextNonce()
+	r.push.Removed = len(removed)
+	r.frame(s.heads.typed[t.typ], nonce, s.target.Rev(), removed)
+	t.sent += uint64(m.len())
+	t.flight = &flight{nonce: nonce, members: m, bytes: r.push.Bytes, sentAt: now}
+	s.outbox = append(s.outbox, r)
+}
+
+// respondEach books the entries of a response and returns the names that it says are missing or removed.
+func (s *session) respondEach(r *response, entries []entry) (removed []string) {
+	for i := range entries {
+		res := entries[i].res
 		if res == nil {
-			removed = append(removed, members[i].name)
+			removed = append(removed, entries[i].name)
 			continue
 		}
 		r.push.Resources++
 		r.push.Bytes += len(res.Chunk())
 		if len(res.Refs()) > 0 {
-			s.await(res, len(members))
+			s.await(res)
 		}
 	}
-	nonce := s.nextNonce()
-	r.push.Removed = len(removed)
-	r.frame(s.heads.typed[t.typ], nonce, s.target.Rev(), removed)
-	t.sent += uint64(len(members))
-	t.flight = &flight{nonce: nonce, entries: members, bytes: r.push.Bytes, sentAt: now}
-	s.outbox = append(s.outbox, r)
+	return removed
 }
 
 // unlessRefused replaces content that this client refused by what it had before, or by nothing: it is

@@ -14,8 +14,8 @@ type response struct {
 	push Push
 	// head holds all fields but the resources and the nonce.
 	head []byte
-	// entries are the members; their chunks follow the head.
-	entries []entry
+	// members have their chunks behind the head.
+	members members
 	// tail holds the nonce. It is last so that only who has read the whole message can answer it.
 	tail []byte
 }
@@ -35,12 +35,15 @@ const (
 
 // buffers returns the message as gRPC sends it, the chunks without a copy.
 func (r *response) buffers() mem.BufferSlice {
+	if whole := r.members.whole; whole != nil {
+		return mem.BufferSlice{mem.SliceBuffer(r.head), mem.SliceBuffer(whole.Chunks()), mem.SliceBuffer(r.tail)}
+	}
 	out := make(mem.BufferSlice, 1, 2+r.push.Resources)
 	out[0] = mem.SliceBuffer(r.head)
 	// One array for all: a slice in an interface would be an allocation for each resource.
 	chunks := make([]mem.SliceBuffer, 0, r.push.Resources)
-	for i := range r.entries {
-		if res := r.entries[i].res; res != nil {
+	for i := range r.members.entries {
+		if res := r.members.entries[i].res; res != nil {
 			chunks = append(chunks, res.Chunk())
 			out = append(out, &chunks[len(chunks)-1])
 		}

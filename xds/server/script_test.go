@@ -46,16 +46,19 @@ func TestScripts(t *testing.T) {
 		t.Fatalf("no scripts: %v", err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			inBubble(t, func(t *testing.T) {
-				t.Helper()
-				runScript(t, string(text))
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The few resources of a script, one by one, and as if they were many.
+		for mode, wholeFrom := range map[string]int{"single": compactFrom, "whole": 1} {
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".txt")+"/"+mode, func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					t.Helper()
+					runScript(t, string(text), wholeFrom)
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -69,7 +72,7 @@ type script struct {
 	drained chan error
 }
 
-func runScript(t *testing.T, text string) {
+func runScript(t *testing.T, text string, wholeFrom int) {
 	t.Helper()
 	s := &script{t: t, last: map[string]*discovery.DeltaDiscoveryResponse{}}
 	var synced chan struct{}
@@ -86,6 +89,7 @@ func runScript(t *testing.T, text string) {
 		}
 	})
 	s.mesh.synced = synced
+	s.mesh.server.settings.wholeFrom = wholeFrom
 	s.publish([]string{"view mesh"})
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
@@ -303,7 +307,7 @@ func (s *script) expect(typ string, want []string) error {
 		return fmt.Errorf("no response came; the stream's error: %w", s.client.ended())
 	}
 	s.last[r.TypeUrl] = r
-	got := members(r)
+	got := describe(r)
 	slices.Sort(want)
 	if r.TypeUrl != urlOf(typ) || !slices.Equal(got, want) {
 		return fmt.Errorf("got %s %s", r.TypeUrl, strings.Join(got, " "))
@@ -314,8 +318,8 @@ func (s *script) expect(typ string, want []string) error {
 	return nil
 }
 
-// members lists a response as scripts write it, in order.
-func members(r *discovery.DeltaDiscoveryResponse) []string {
+// describe lists a response as scripts write it, in order.
+func describe(r *discovery.DeltaDiscoveryResponse) []string {
 	var out []string
 	for _, res := range r.Resources {
 		out = append(out, res.Name+"@"+res.Version)
@@ -330,7 +334,7 @@ func members(r *discovery.DeltaDiscoveryResponse) []string {
 func (s *script) nothing() error {
 	synctest.Wait()
 	if r := s.client.next(); r != nil {
-		return fmt.Errorf("got %s %s", r.TypeUrl, strings.Join(members(r), " "))
+		return fmt.Errorf("got %s %s", r.TypeUrl, strings.Join(describe(r), " "))
 	}
 	if err := s.client.ended(); err != nil {
 		return fmt.Errorf("the stream ended: %w", err)
@@ -384,7 +388,7 @@ func (s *script) secret(words []string) error {
 		}
 		v.put(words[1], words[2], renew)
 	case words[1] == "changed":
-		v.changed <- struct{}{}
+		v.change()
 	default:
 		v.mu.Lock()
 		defer v.mu.Unlock()

@@ -14,8 +14,10 @@ type secretBook struct {
 	byName map[string]*secretState
 	// fetching is the name that is being asked for; one at a time.
 	fetching string
-	// calm says for certain that no secret is wanted: it is looked at after every event.
-	calm bool
+	// calm says for certain that no secret is wanted, and that the next renewal is due at renewAt, zero if none: both
+	// are looked at after every event.
+	calm    bool
+	renewAt time.Time
 }
 
 // secretState is one secret that the client asked for.
@@ -54,10 +56,12 @@ func (b *secretBook) wanted() bool {
 	if b.calm {
 		return false
 	}
+	b.renewAt = time.Time{}
 	for _, st := range b.byName {
 		if st.want {
 			return true
 		}
+		earliest(&b.renewAt, st.renew)
 	}
 	b.calm = true
 	return false
@@ -69,6 +73,7 @@ func (b *secretBook) ask(st *secretState) { st.want, b.calm = true, false }
 func (b *secretBook) drop(name string) {
 	if st := b.byName[name]; st != nil {
 		*st = secretState{notBefore: st.notBefore, failures: st.failures, dropped: true}
+		b.calm = false
 	}
 }
 
@@ -117,6 +122,9 @@ func (st *secretState) sent(version string) {
 
 // deadline returns when a secret must be asked for; zero if none.
 func (b *secretBook) deadline(now time.Time) time.Time {
+	if b.calm {
+		return b.renewAt
+	}
 	var next time.Time
 	for _, st := range b.byName {
 		earliest(&next, st.renew)
@@ -140,6 +148,9 @@ func (s *session) askSecret(name, have string, now time.Time) {
 
 // renewSecrets asks for those whose time has come.
 func (s *session) renewSecrets(now time.Time) {
+	if s.secrets.calm && now.Before(s.secrets.renewAt) {
+		return
+	}
 	for _, st := range s.secrets.byName {
 		if !st.renew.IsZero() && !now.Before(st.renew) {
 			st.renew = time.Time{}
@@ -225,7 +236,7 @@ func (s *session) onSecret(now time.Time, secret Secret, err error) {
 
 func (s *session) sendSecret(t *typeState, name string, st *secretState, secret Secret) {
 	if secret.Body.IsZero() {
-		delete(t.awaited, name) // The client keeps what it has.
+		t.awaited.pay(name) // The client keeps what it has.
 		return
 	}
 	res := cache.NewResource(cache.ResourceConfig{

@@ -15,8 +15,9 @@ var ErrNoSecret = errors.New("no such secret")
 
 // Secrets gives streams the secrets of their peers.
 type Secrets interface {
-	// Open begins the session of one stream. It must not block.
-	Open(peer Peer) SecretSession
+	// Open begins the session of one stream. It must not block. changed may be called, from any goroutine, when
+	// roots or taints changed, so that all secrets must be asked for again; after Close it does nothing.
+	Open(peer Peer, changed func()) SecretSession
 }
 
 // SecretSession belongs to one stream. Secret is called by one goroutine at a time.
@@ -25,8 +26,6 @@ type SecretSession interface {
 	// what the client says, or empty. An error that wraps ErrNoSecret is answered as missing; any
 	// other is tried again.
 	Secret(ctx context.Context, name, haveVersion string) (Secret, error)
-	// Changed is sent to when roots or taints changed, so that all secrets must be asked for again. It may be nil.
-	Changed() <-chan struct{}
 	// Close ends the session.
 	Close()
 }
@@ -37,7 +36,7 @@ type Secret struct {
 	Version string
 	// Body is the marshalled envoy Secret message, zero when the version that the client has may be kept.
 	Body Redacted
-	// Renew is when to ask again; zero: only when Changed says so.
+	// Renew is when to ask again; zero: only when changed is called.
 	Renew time.Time
 	// Expires is when what it holds ends; zero if never.
 	Expires time.Time
@@ -46,10 +45,9 @@ type Secret struct {
 // noSecrets answers every name as missing.
 type noSecrets struct{}
 
-func (noSecrets) Open(Peer) SecretSession { return noSecrets{} }
+func (noSecrets) Open(Peer, func()) SecretSession { return noSecrets{} }
 
 func (noSecrets) Secret(context.Context, string, string) (Secret, error) {
 	return Secret{}, ErrNoSecret
 }
-func (noSecrets) Changed() <-chan struct{} { return nil }
-func (noSecrets) Close()                   {}
+func (noSecrets) Close() {}

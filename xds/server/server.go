@@ -40,7 +40,7 @@ func New(config Config) (*Server, error) {
 	s.settings = &settings{
 		timing: config.Timing, limits: config.Limits,
 		observer: nackLog{Observer: config.Observer, log: config.Logger},
-		heads:    newHeads(config.Identifier), refusals: newRefusals(),
+		heads:    newHeads(config.Identifier), refusals: newRefusals(), wholeFrom: compactFrom,
 	}
 	return s, nil
 }

@@ -19,6 +19,8 @@ type settings struct {
 	observer Observer
 	heads    *heads
 	refusals *refusals
+	// wholeFrom is from how many resources of a type on a first request for all of them is answered as one.
+	wholeFrom int
 }
 
 // session is the state machine of one stream. It has no goroutine, clock or
@@ -77,7 +79,7 @@ type typeState struct {
 	// awaited are names that a resource which was sent references, and that are not yet answered and
 	// acknowledged since. They hold the steps behind up while awaiting is set: until awaitUntil, which is
 	// zero while the response that references them is not answered.
-	awaited    map[string]struct{}
+	awaited    debts
 	awaiting   bool
 	awaitUntil time.Time
 	// absent says that the client was waited for in vain: it never asks for the type.

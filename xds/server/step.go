@@ -83,23 +83,45 @@ func (s *session) behind(typ cache.Type) bool {
 func (s *session) complete() bool { return !s.behind(cache.Type(cache.NumTypes)) }
 
 // awaits reports whether names that were referenced still have to be asked for and answered.
-func (t *typeState) awaits() bool { return t.awaiting && len(t.awaited) > 0 }
+func (t *typeState) awaits() bool { return t.awaiting && t.awaited.len() > 0 }
 
-// await notes what a resource that is being sent, one of so many, references: the steps behind wait for the answers.
-func (s *session) await(res *cache.Resource, members int) {
+// await notes what a resource that is being sent references: the steps behind wait for the answers.
+func (s *session) await(res *cache.Resource) {
 	for _, ref := range res.Refs() {
-		if ref.Type <= res.Type() || s.has(ref) {
-			continue
+		if ref.Type > res.Type() && !s.has(ref) {
+			t := &s.types[ref.Type]
+			t.awaited.add(ref.Name)
+			t.waitForAsking()
 		}
-		t := &s.types[ref.Type]
-		if t.awaited == nil {
-			t.awaited = make(map[string]struct{}, members)
-		}
-		t.awaited[ref.Name] = struct{}{}
-		// The client can ask only when it has the response.
-		t.awaiting, t.awaitUntil = !t.absent, time.Time{}
 	}
 }
+
+// awaitAll does the same for all that is listed of a type.
+func (s *session) awaitAll(typ cache.Type, l *cache.Listing) {
+	for i := int(typ) + 1; i < cache.NumTypes; i++ {
+		names, t := l.References(cache.Type(i)), &s.types[i]
+		switch {
+		case names == nil:
+		case t.awaited.len() == 0 && (!t.requested || t.typ == cache.Endpoints):
+			t.awaited.addAll(names)
+			t.waitForAsking()
+		default:
+			s.awaitEach(t, names)
+		}
+	}
+}
+
+func (s *session) awaitEach(t *typeState, names *cache.Names) {
+	for i := range names.Len() {
+		if name := names.At(i); !s.has(cache.Ref{Type: t.typ, Name: name}) {
+			t.awaited.add(name)
+			t.waitForAsking()
+		}
+	}
+}
+
+// waitForAsking begins to wait: the client can ask only when it has the response.
+func (t *typeState) waitForAsking() { t.awaiting, t.awaitUntil = !t.absent, time.Time{} }
 
 // countDown gives the client, which has just answered a response of the type, a moment to ask for what that references.
 func (s *session) countDown(typ cache.Type, now time.Time) {
@@ -146,7 +168,7 @@ func (t *typeState) pending(name string) bool {
 // unawait drops what only this resource waited for.
 func (s *session) unawait(res *cache.Resource) {
 	for _, ref := range res.Refs() {
-		delete(s.types[ref.Type].awaited, ref.Name)
+		s.types[ref.Type].awaited.pay(ref.Name)
 	}
 }
 

@@ -31,24 +31,25 @@ type stream struct {
 	transport transport
 	openedAt  time.Time
 	nonces    rand.Source
+	// wake, of capacity one, is sent to when there is mail, a message or a newer snapshot: run waits on this one
+	// channel, because with thousands of streams each further one is a miss of the processor's cache at every event.
+	wake      chan struct{}
+	received  chan received
 	mailbox   mailbox
 	inquiries inquiries
 	looping   atomic.Bool   // mail is opened from now on
 	done      chan struct{} // closed when run returns
 
 	// All below belongs to run's goroutine.
-	session  *session
-	sub      *cache.Subscription
-	secrets  SecretSession
-	received chan received
-	sendDue  time.Time       // zero when nothing is being sent
-	careful  bool            // what waits in gRPC is not known any more: no send at once
-	synced   <-chan struct{} // nil once synced
-	inGate   bool
-	gateDue  time.Time
-	timer    *time.Timer
-	armed    time.Time
-	settled  cache.Rev
+	session *session
+	sub     *cache.Subscription
+	secrets SecretSession
+	sendDue time.Time // zero when nothing is being sent
+	careful bool      // what waits in gRPC is not known any more: no send at once
+	inGate  bool
+	gateDue time.Time
+	timer   *time.Timer
+	armed   time.Time
 }
 
 // maxOutbox is how many responses may wait before no more requests are read.
@@ -57,9 +58,10 @@ const maxOutbox = 16
 func newStream(s *Server, peer Peer, transport transport) *stream {
 	var seed [32]byte
 	_, _ = crand.Read(seed[:]) // It never fails.
+	wake := make(chan struct{}, 1)
 	return &stream{
 		server: s, peer: peer, transport: transport, openedAt: time.Now(), nonces: rand.NewChaCha8(seed),
-		mailbox: newMailbox(), done: make(chan struct{}), received: make(chan received),
+		wake: wake, mailbox: mailbox{wake: wake}, received: make(chan received, 1), done: make(chan struct{}),
 	}
 }
 
@@ -109,7 +111,7 @@ func (st *stream) outcome(ctx context.Context, err error) (string, error) {
 
 func (st *stream) serve(ctx context.Context) (err error) {
 	defer recovered(&err)
-	st.server.work.Go(func() { receive(st.transport, st.received, st.done) })
+	st.server.work.Go(func() { receive(st.transport, st.received, st.wake, st.done) })
 	first, err := st.first(ctx)
 	if err != nil {
 		return err
@@ -168,7 +170,7 @@ func (st *stream) open(ctx context.Context, first *request) error {
 		return err
 	}
 	st.inGate, st.gateDue = true, time.Now().Add(openingHold)
-	sub, err := st.server.config.Store.Subscribe(st.peer.Node)
+	sub, err := st.server.config.Store.Subscribe(st.peer.Node, st.wake)
 	if err != nil {
 		return st.unknown()
 	}
@@ -177,15 +179,28 @@ func (st *stream) open(ctx context.Context, first *request) error {
 	if !ok {
 		return st.unknown()
 	}
-	st.secrets = st.server.config.Secrets.Open(st.peer)
+	st.secrets = st.server.config.Secrets.Open(st.peer, func() { st.mailbox.put(st.onSecretsChanged) })
 	st.session = newSession(st.server.settings, st.peer, snapshot, st.nonces)
 	st.session.agent = first.node.agent
+	st.awaitSynced()
+	return nil
+}
+
+// awaitSynced has the session know when the sources have told everything.
+func (st *stream) awaitSynced() {
 	select {
 	case <-st.server.config.Synced:
+		return
 	default:
-		st.session.synced, st.synced = false, st.server.config.Synced
 	}
-	return nil
+	st.session.synced = false
+	st.server.work.Go(func() {
+		select {
+		case <-st.server.config.Synced:
+			st.mailbox.put(func() error { st.session.onSynced(time.Now()); return nil })
+		case <-st.done:
+		}
+	})
 }
 
 // unknown refuses a node that the Store does not hold: for now while the sources have not told everything.
@@ -219,42 +234,60 @@ func (st *stream) leaveGate() {
 	}
 }
 
-// loop brings events to the session until the stream ends. It waits on as few channels as it can: with
-// thousands of streams each of them is a miss of the processor's cache at every event.
+// loop brings events to the session until the stream ends.
 func (st *stream) loop(ctx context.Context) error {
 	st.looping.Store(true)
 	st.mailbox.put(st.lookAround)
 	// The receiver tells the end of the client, but not that an interceptor ended the stream.
 	defer context.AfterFunc(ctx, func() { st.mailbox.put(ctx.Err) })()
 	for {
-		if err := st.act(ctx); err != nil {
+		if err := st.turn(ctx); err != nil {
+			return err
+		}
+		<-st.wake
+	}
+}
+
+// turn takes in all that has happened.
+func (st *stream) turn(ctx context.Context) error {
+	if err := st.mailbox.open(); err != nil {
+		return err
+	}
+	now := time.Now()
+	if err := st.look(now); err != nil {
+		return err
+	}
+	for {
+		if err := st.act(ctx, now); err != nil {
 			return err
 		}
 		if st.session.draining && st.session.idle() && st.sendDue.IsZero() {
 			return closed(ReasonDrained, errDraining)
 		}
-		requests := st.received
 		if len(st.session.outbox) >= maxOutbox {
-			requests = nil
+			return nil
 		}
-		var err error
 		select {
-		case r := <-requests:
-			err = st.onReceived(r)
-		case <-st.sub.Wake():
-			err = st.onWake()
-		case <-st.mailbox.wake:
-			err = st.mailbox.open()
-		case <-st.secrets.Changed():
-			st.session.onSecretsChanged()
-		case <-st.synced:
-			st.synced = nil
-			st.session.onSynced(time.Now())
-		}
-		if err != nil {
-			return err
+		case r := <-st.received:
+			if err := st.onReceived(now, r); err != nil {
+				return err
+			}
+		default:
+			return nil
 		}
 	}
+}
+
+// look takes in what was published.
+func (st *stream) look(now time.Time) error {
+	snapshot, ok := st.sub.Current()
+	if !ok {
+		return closed(ReasonRemoved, status.Errorf(codes.NotFound, "workload %q was removed", st.peer.Node))
+	}
+	if snapshot != st.session.latest {
+		st.session.onSnapshot(now, snapshot)
+	}
+	return nil
 }
 
 // lookAround takes in what the server has decided about all streams.
@@ -272,11 +305,11 @@ func (st *stream) lookAround() error {
 	return nil
 }
 
-func (st *stream) onReceived(r received) error {
+func (st *stream) onReceived(now time.Time, r received) error {
 	if r.err != nil {
 		return r.err
 	}
-	return st.session.onRequest(time.Now(), r.request)
+	return st.session.onRequest(now, r.request)
 }
 
 func (st *stream) onSent(err error) error {
@@ -288,15 +321,8 @@ func (st *stream) onSent(err error) error {
 	return closed(ReasonClient, err)
 }
 
-func (st *stream) onWake() error {
-	snapshot, ok := st.sub.Current()
-	if !ok {
-		return closed(ReasonRemoved, status.Errorf(codes.NotFound, "workload %q was removed", st.peer.Node))
-	}
-	st.session.onSnapshot(time.Now(), snapshot)
-	// A publication may have become visible before this wake: it is settled again.
-	st.settled = st.session.settled
-	st.sub.Settle(st.settled)
+func (st *stream) onSecretsChanged() error {
+	st.session.onSecretsChanged()
 	return nil
 }
 
@@ -323,8 +349,7 @@ func (st *stream) onFetched(secret Secret, err error) {
 }
 
 // act does what the session asks for: send, fetch, settle, and be woken in time.
-func (st *stream) act(ctx context.Context) error {
-	now := time.Now()
+func (st *stream) act(ctx context.Context, now time.Time) error {
 	if st.sendDue.IsZero() && len(st.session.outbox) > 0 {
 		if err := st.startSend(now); err != nil {
 			return st.onSent(err)
@@ -333,10 +358,7 @@ func (st *stream) act(ctx context.Context) error {
 	if name, have, ok := st.session.nextSecret(now); ok {
 		st.startFetch(ctx, name, have)
 	}
-	if st.settled != st.session.settled {
-		st.settled = st.session.settled
-		st.sub.Settle(st.settled)
-	}
+	st.sub.Settle(st.session.settled)
 	if st.inGate && st.session.types[cache.Listener].requested && st.session.complete() {
 		st.leaveGate()
 	}

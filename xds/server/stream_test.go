@@ -166,7 +166,7 @@ func TestPanicInSecrets(t *testing.T) {
 
 type faultySecrets struct{ noSecrets }
 
-func (faultySecrets) Open(Peer) SecretSession { return faultySecrets{} }
+func (faultySecrets) Open(Peer, func()) SecretSession { return faultySecrets{} }
 func (faultySecrets) Secret(context.Context, string, string) (Secret, error) {
 	panic("a fault in signing")
 }

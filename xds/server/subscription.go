@@ -16,6 +16,10 @@ const wildcard = "*"
 func (s *session) subscribeFirst(t *typeState, r *request, now time.Time) {
 	t.requested, t.absent = true, false
 	t.base = s.target
+	if s.subscribeWhole(t, r, now) {
+		s.resubscribe(t, &request{unsubscribe: r.unsubscribe}, now)
+		return
+	}
 	// The legacy form: a first request without names asks for everything. Later, no names mean no change.
 	all := len(r.subscribe) == 0
 	versions := versionsOf(r)
@@ -56,7 +60,7 @@ func (s *session) answerFirst(t *typeState, e entry, now time.Time) {
 		return
 	}
 	if e.res != nil && e.had.version == e.res.Version() && !s.mustFollow(t, e.name) {
-		delete(t.awaited, e.name)
+		t.awaited.pay(e.name)
 		return
 	}
 	e.had.version = strings.Clone(e.had.version)
@@ -66,8 +70,7 @@ func (s *session) answerFirst(t *typeState, e entry, now time.Time) {
 // mustFollow reports whether an assignment must be sent although the client has it: Envoy waits for it
 // after its cluster was sent.
 func (s *session) mustFollow(t *typeState, name string) bool {
-	_, owed := t.awaited[name]
-	return owed && t.typ == cache.Endpoints
+	return t.typ == cache.Endpoints && t.awaited.has(name)
 }
 
 // wildcardFirst answers the first wildcard request with what the client lacks, and learns what it has too much.
@@ -84,7 +87,7 @@ func (s *session) wildcardFirst(t *typeState, versions []held) {
 		case res == nil && !t.names.has(h.name):
 			s.removals.add(cache.Ref{Type: t.typ, Name: strings.Clone(h.name)}, had{version: strings.Clone(h.version)})
 		case res != nil && res.Version() == h.version:
-			delete(t.awaited, h.name)
+			t.awaited.pay(h.name)
 			matches++
 		}
 	}
@@ -96,6 +99,10 @@ func (s *session) wildcardFirst(t *typeState, versions []held) {
 
 // wildcardRest queues what the client does not have.
 func (s *session) wildcardRest(t *typeState, versions []held) {
+	if len(versions) == 0 && t.names.count == 0 && t.base.Len(t.typ) >= s.wholeFrom {
+		t.queue.whole = members{whole: t.base.Listing(t.typ)}
+		return
+	}
 	has := make(map[string]string, len(versions))
 	for _, h := range versions {
 		has[h.name] = h.version
@@ -247,6 +254,7 @@ func (s *session) unsubscribeAll(t *typeState) {
 	}
 	t.wildcard = false
 	t.mustAnswer = false
+	t.queue.spill()
 	for _, e := range t.queue.list {
 		if e.name != "" && !t.names.has(e.name) {
 			t.queue.drop(e.name)
@@ -272,7 +280,7 @@ func (s *session) dropUnlessNamed(t *typeState, name string) {
 // drop forgets everything about a name that the client does not want any more.
 func (s *session) drop(t *typeState, name string) {
 	t.queue.drop(name)
-	delete(t.awaited, name)
+	t.awaited.pay(name)
 	delete(t.unsure, name)
 	delete(t.refused, name)
 	s.forget(t, name, had{})

@@ -135,7 +135,7 @@ func TestSecretsOfOneStream(t *testing.T) {
 	}
 	defer authority.Close()
 	s := newSecrets("cluster.local", certs.NewIssuer(authority))
-	session := s.Open(server.Peer{Namespace: "shop", ServiceAccount: "web"})
+	session := s.Open(server.Peer{Namespace: "shop", ServiceAccount: "web"}, nil)
 	if _, ok := s.firstEnd(); ok {
 		t.Error("a certificate ends before there is one")
 	}
@@ -153,7 +153,7 @@ func TestSecretsOfOneStream(t *testing.T) {
 	if _, err := session.Secret(t.Context(), "identity-of-another", ""); !errors.Is(err, server.ErrNoSecret) {
 		t.Errorf("another name: %v", err)
 	}
-	other := s.Open(server.Peer{Namespace: "shop", ServiceAccount: "other"})
+	other := s.Open(server.Peer{Namespace: "shop", ServiceAccount: "other"}, nil)
 	if stolen, err := other.Secret(t.Context(), certs.NameIdentity, leaf.Version); err != nil || stolen.Body.IsZero() || stolen.Version == leaf.Version {
 		t.Errorf("the version of another identity is kept: %+v, %v", stolen, err)
 	}

@@ -27,8 +27,8 @@ func newSecrets(trustDomain string, issuer *certs.Issuer) *secrets {
 	return &secrets{trustDomain: trustDomain, issuer: issuer, open: map[*secretSession]time.Time{}}
 }
 
-// Open begins the session of one stream.
-func (s *secrets) Open(peer server.Peer) server.SecretSession {
+// Open begins the session of one stream. The roots of this server stay the same while it runs: it tells of no change.
+func (s *secrets) Open(peer server.Peer, _ func()) server.SecretSession {
 	session := &secretSession{secrets: s, identity: certs.Identity{
 		TrustDomain: s.trustDomain, Namespace: peer.Namespace, ServiceAccount: peer.ServiceAccount,
 	}}
@@ -76,9 +76,6 @@ func (s *secretSession) Secret(ctx context.Context, name, haveVersion string) (s
 		return server.Secret{}, fmt.Errorf("secret %.64q: %w", name, server.ErrNoSecret)
 	}
 }
-
-// Changed returns nil: the roots of this server stay the same while it runs.
-func (s *secretSession) Changed() <-chan struct{} { return nil }
 
 // Close ends the session.
 func (s *secretSession) Close() {
