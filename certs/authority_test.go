@@ -201,52 +201,49 @@ func TestLeftoversOfACrash(t *testing.T) {
 	}
 }
 
-func TestOpenRefuses(t *testing.T) {
-	other, err := newRootPEM("other.example", newClock().Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+// spoiled is a data folder that was good once.
+type spoiled struct {
+	name string
+	// spoil changes the folder; path is that of authority.pem, good what stands in it.
+	spoil func(path string, good []byte) error
+	want  []string
+}
+
+func TestOpenRefusesContent(t *testing.T) {
 	foreign, err := newRootPEM(testDomain, newClock().Now())
 	if err != nil {
 		t.Fatal(err)
 	}
+	other, err := newRootPEM("other.example", newClock().Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
-		name string
-		// spoil changes a good folder; path is that of authority.pem.
-		spoil func(path string, good []byte) error
-		want  []string
+		name    string
+		content func(good []byte) []byte
+		want    []string
 	}{
-		{
-			"a half-written file", func(path string, good []byte) error { return os.WriteFile(path, good[:len(good)/2], 0o600) },
-			[]string{authorityFile, "CERTIFICATE", "move it away"},
-		},
-		{
-			"an empty file", func(path string, _ []byte) error { return os.WriteFile(path, nil, 0o600) },
-			[]string{authorityFile, "PRIVATE KEY", "move it away"},
-		},
-		{
-			"a key without its certificate", func(path string, good []byte) error { return os.WriteFile(path, firstBlock(good), 0o600) },
-			[]string{authorityFile, "no whole CERTIFICATE"},
-		},
-		{"another's certificate", func(path string, good []byte) error {
-			return os.WriteFile(path, append(firstBlock(good), foreign[len(firstBlock(foreign)):]...), 0o600)
-		}, []string{authorityFile, "does not belong"}},
-		{
-			"another trust domain", func(path string, _ []byte) error { return os.WriteFile(path, other, 0o600) },
-			[]string{authorityFile, "other.example", testDomain},
-		},
-		{
-			"something behind it", func(path string, good []byte) error { return os.WriteFile(path, append(good, good...), 0o600) },
-			[]string{authorityFile, "behind"},
-		},
-		{
-			"no key at all", func(path string, _ []byte) error { return os.WriteFile(path, []byte("hello"), 0o600) },
-			[]string{authorityFile, "PRIVATE KEY"},
-		},
-		{
-			"a huge file", func(path string, _ []byte) error { return os.WriteFile(path, make([]byte, maxFileSize+1), 0o600) },
-			[]string{authorityFile, "no key file"},
-		},
+		{"half of it", func(good []byte) []byte { return good[:len(good)/2] }, []string{"CERTIFICATE", "move it away"}},
+		{"nothing", func([]byte) []byte { return nil }, []string{"PRIVATE KEY", "move it away"}},
+		{"a key without its certificate", firstBlock, []string{"no whole CERTIFICATE"}},
+		{"another's certificate", func(good []byte) []byte {
+			return append(firstBlock(good), foreign[len(firstBlock(foreign)):]...)
+		}, []string{"does not belong"}},
+		{"another trust domain", func([]byte) []byte { return other }, []string{"other.example", testDomain}},
+		{"something behind it", func(good []byte) []byte { return append(good, good...) }, []string{"behind"}},
+		{"no key at all", func([]byte) []byte { return []byte("hello") }, []string{"PRIVATE KEY"}},
+		{"too much", func([]byte) []byte { return make([]byte, maxFileSize+1) }, []string{"no key file"}},
+	} {
+		spoiled{
+			name:  test.name,
+			spoil: func(path string, good []byte) error { return os.WriteFile(path, test.content(good), 0o600) },
+			want:  append(test.want, authorityFile),
+		}.run(t)
+	}
+}
+
+func TestOpenRefusesFiles(t *testing.T) {
+	for _, test := range []spoiled{
 		{
 			"a key that the group can read", func(path string, _ []byte) error { return os.Chmod(path, 0o640) },
 			[]string{authorityFile, "0640", "chmod 600"},
@@ -263,30 +260,36 @@ func TestOpenRefuses(t *testing.T) {
 			return errors.Join(os.Remove(path), os.Mkdir(path, 0o700))
 		}, []string{authorityFile, "not a regular file"}},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			clock, dir := newClock(), dataFolder(t)
-			if err := openAt(t, Config{Dir: dir, Clock: clock.Now}).Close(); err != nil {
-				t.Fatal(err)
-			}
-			path := filepath.Join(dir, authorityFile)
-			good, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := test.spoil(path, good); err != nil {
-				t.Fatal(err)
-			}
-			_, err = Open(Config{Dir: dir, TrustDomain: testDomain, Clock: clock.Now})
-			if err == nil {
-				t.Fatal("it was opened")
-			}
-			for _, want := range test.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("error %q does not say %q", err, want)
-				}
-			}
-		})
+		test.run(t)
 	}
+}
+
+// run spoils a new folder and expects that it is not opened.
+func (s spoiled) run(t *testing.T) {
+	t.Helper()
+	t.Run(s.name, func(t *testing.T) {
+		clock, dir := newClock(), dataFolder(t)
+		if err := openAt(t, Config{Dir: dir, Clock: clock.Now}).Close(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, authorityFile)
+		good, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.spoil(path, good); err != nil {
+			t.Fatal(err)
+		}
+		_, err = Open(Config{Dir: dir, TrustDomain: testDomain, Clock: clock.Now})
+		if err == nil {
+			t.Fatal("it was opened")
+		}
+		for _, want := range s.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("error %q does not say %q", err, want)
+			}
+		}
+	})
 }
 
 func write(t *testing.T, path string, data []byte) {

@@ -54,7 +54,7 @@ func TestGolden(t *testing.T) {
 		t.Helper()
 		var m goldenMesh
 		golden.Read(t, input, &m)
-		return map[string][]byte{"ir": golden.Write(t, m.resolve())}
+		return map[string][]byte{"ir.yaml": golden.Write(t, m.resolve())}
 	})
 }
 

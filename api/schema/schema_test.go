@@ -78,8 +78,8 @@ func files(t *testing.T, patterns ...string) []string {
 func TestGoodObjects(t *testing.T) {
 	schema := compile(t)
 	for _, file := range files(t, "../v1alpha1/testdata/good/*.yaml",
-		"../../discovery/file/testdata/small/in/*.y*ml", "../../discovery/file/testdata/small/in/policies/*.yaml",
-		"../../discovery/file/testdata/services/in/*.yaml", "../../discovery/file/testdata/conflicts/in/*.yaml") {
+		"../../discovery/file/testdata/in/small/*.y*ml", "../../discovery/file/testdata/in/small/policies/*.yaml",
+		"../../discovery/file/testdata/in/services/*.yaml", "../../discovery/file/testdata/in/conflicts/*.yaml") {
 		if strings.HasPrefix(filepath.Base(file), ".") {
 			continue
 		}
@@ -100,7 +100,7 @@ func TestBadObjects(t *testing.T) {
 		"proxyconfig-ingress-overlap": true, "proxyconfig-ingress-self": true, "proxyconfig-ingress-self-port": true,
 		"proxyconfig-ingress-twice": true, "proxyconfig-scope-namespace": true, "proxyconfig-selector-key": true,
 		"workload-host-name": true, "workload-mapped-address": true, "workload-multicast-address": true,
-		"workload-port-name-digits": true, "workload-unspecified-address": true, "workload-zoned-address": true,
+		"workload-port-name-digits": true, "workload-proxyless": true, "workload-unspecified-address": true, "workload-zoned-address": true,
 	}
 	for _, file := range files(t, "../v1alpha1/testdata/bad/*.yaml") {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")

@@ -2,11 +2,9 @@ package file_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
+	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,70 +15,25 @@ import (
 
 	"outrigger.dev/outrigger/discovery"
 	"outrigger.dev/outrigger/discovery/file"
+	"outrigger.dev/outrigger/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestFolders loads every folder testdata/*/in and compares what comes out with the golden files beside it.
+// TestFolders loads every folder of testdata/in.
 func TestFolders(t *testing.T) {
-	folders, err := filepath.Glob("testdata/*/in")
-	if err != nil || len(folders) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, in := range folders {
-		dir := filepath.Dir(in)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			loaded, problems, err := file.Load(in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden(t, filepath.Join(dir, "update.yaml"), printUpdate(t, loaded))
-			golden(t, filepath.Join(dir, "problems.txt"), printProblems(problems))
-		})
-	}
-	orphans(t, folders)
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+	golden.Folders(t, "testdata/in", "testdata/out", func(t *testing.T, dir string) map[string][]byte {
+		t.Helper()
+		loaded, problems, err := file.Load(dir)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(want, []byte(got)) {
-		t.Errorf("%s differs; got\n%s", name, got)
-	}
+		return map[string][]byte{"update.yaml": printUpdate(t, loaded), "problems.txt": printProblems(problems)}
+	})
 }
 
-// orphans deletes, or reports, the golden files of cases that are gone.
-func orphans(t *testing.T, folders []string) {
-	t.Helper()
-	files, err := filepath.Glob("testdata/*/*.*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range files {
-		if slices.Contains(folders, filepath.Join(filepath.Dir(name), "in")) || strings.Contains(name, "fuzz") {
-			continue
-		}
-		if !*update {
-			t.Errorf("%s belongs to no case", name)
-		} else if err := os.Remove(name); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-func printProblems(problems []discovery.Problem) string {
-	var b strings.Builder
+func printProblems(problems []discovery.Problem) []byte {
+	var b bytes.Buffer
 	for _, problem := range problems {
 		level := "error"
 		if problem.Warning {
@@ -88,13 +41,13 @@ func printProblems(problems []discovery.Problem) string {
 		}
 		fmt.Fprintf(&b, "%s %s: %s\n", level, problem.Reason, problem)
 	}
-	return b.String()
+	return b.Bytes()
 }
 
 // printUpdate prints an update without its problems, in the order of its keys.
-func printUpdate(t *testing.T, u file.Update) string {
+func printUpdate(t *testing.T, u file.Update) []byte {
 	t.Helper()
-	var b strings.Builder
+	var b bytes.Buffer
 	fmt.Fprintf(&b, "synced: %t\n", u.Synced)
 	if u.Trouble != nil {
 		fmt.Fprintf(&b, "trouble: %q\n", u.Trouble)
@@ -108,13 +61,13 @@ func printUpdate(t *testing.T, u file.Update) string {
 	printMap(&p, "proxyConfigs", u.Policies.ProxyConfigs, discovery.ObjectID.Compare)
 	printMap(&p, "authenticationPolicies", u.Policies.AuthenticationPolicies, discovery.ObjectID.Compare)
 	printMap(&p, "locations", u.Policies.Locations, discovery.ObjectID.Compare)
-	return b.String()
+	return b.Bytes()
 }
 
 // printer writes values as YAML: those of the model by their Go names, objects as their manifests.
 type printer struct {
 	t       *testing.T
-	to      *strings.Builder
+	to      io.Writer
 	marshal func(any) ([]byte, error)
 }
 

@@ -3,11 +3,8 @@ package compile_test
 import (
 	"bytes"
 	"cmp"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,50 +16,34 @@ import (
 	"outrigger.dev/outrigger/discovery"
 	"outrigger.dev/outrigger/policy"
 	"outrigger.dev/outrigger/policy/compile"
+	"outrigger.dev/outrigger/test/golden"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// TestScripts runs testdata/*.yaml. A script is a list of steps, each begun by a line "# step: what happens"; a
+// TestScripts runs testdata/in. A script is a list of steps, each begun by a line "# step: what happens"; a
 // step is a list of documents: an object, or "delete: <kind> <namespace>/<name>".
 func TestScripts(t *testing.T) {
-	scripts := glob(t, "testdata/*.yaml")
-	for _, script := range scripts {
-		t.Run(filepath.Base(script), func(t *testing.T) {
-			golden(t, strings.TrimSuffix(script, ".yaml")+".txt", run(t, script))
-		})
-	}
-	for _, file := range glob(t, "testdata/*.txt") {
-		if slices.Contains(scripts, strings.TrimSuffix(file, ".txt")+".yaml") {
-			continue
-		}
-		if !*update {
-			t.Errorf("%s belongs to no script", file)
-		} else if err := os.Remove(file); err != nil {
-			t.Error(err)
-		}
-	}
+	golden.Run(t, "testdata/in", "testdata/out", func(t *testing.T, script []byte) map[string][]byte {
+		t.Helper()
+		return map[string][]byte{"rules.txt": run(t, string(script))}
+	})
 }
 
-func run(t *testing.T, script string) string {
+// run returns what the compiler says to each step.
+func run(t *testing.T, script string) []byte {
 	t.Helper()
 	compiler, err := compile.New(compile.Config{TrustDomain: "cluster.local"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(script)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	for i, step := range strings.Split(string(data), "# step: ")[1:] {
+	var out bytes.Buffer
+	for i, step := range strings.Split(script, "# step: ")[1:] {
 		title, body, _ := strings.Cut(step, "\n")
 		fmt.Fprintf(&out, "# step: %s\n", title)
 		rules, problems := compiler.Apply(parse(t, fmt.Sprintf("step%d.yaml", i+1), body))
 		printRules(t, &out, rules)
 		printProblems(&out, problems)
 	}
-	return out.String()
+	return out.Bytes()
 }
 
 func parse(t *testing.T, file, text string) compile.Objects {
@@ -120,14 +101,14 @@ func decode(t *testing.T, doc string, into any) {
 	}
 }
 
-func printRules(t *testing.T, out *strings.Builder, rules policy.Update) {
+func printRules(t *testing.T, out *bytes.Buffer, rules policy.Update) {
 	t.Helper()
 	printKind(t, out, rules.Mesh)
 	printKind(t, out, rules.Proxies)
 	printKind(t, out, rules.Peers)
 }
 
-func printKind[R any](t *testing.T, out *strings.Builder, rules map[discovery.ObjectID]*R) {
+func printKind[R any](t *testing.T, out *bytes.Buffer, rules map[discovery.ObjectID]*R) {
 	t.Helper()
 	for _, id := range slices.SortedFunc(maps.Keys(rules), discovery.ObjectID.Compare) {
 		if rules[id] == nil {
@@ -142,7 +123,7 @@ func printKind[R any](t *testing.T, out *strings.Builder, rules map[discovery.Ob
 	}
 }
 
-func printProblems(out *strings.Builder, problems compile.Problems) {
+func printProblems(out *bytes.Buffer, problems compile.Problems) {
 	for _, id := range slices.SortedFunc(maps.Keys(problems), discovery.ObjectID.Compare) {
 		if len(problems[id]) == 0 {
 			fmt.Fprintf(out, "clean: %s\n", id)
@@ -150,32 +131,6 @@ func printProblems(out *strings.Builder, problems compile.Problems) {
 		for _, problem := range problems[id] {
 			fmt.Fprintf(out, "%s %s: %s\n", map[bool]string{false: "error", true: "warning"}[problem.Warning], problem.Reason, problem)
 		}
-	}
-}
-
-func glob(t *testing.T, pattern string) []string {
-	t.Helper()
-	files, err := filepath.Glob(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(want, []byte(got)) {
-		t.Errorf("%s differs; got\n%s", file, got)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package golden compares what a stage of the line makes with files: a folder of
-// inputs, one case per file, and a folder of outputs, named after their cases.
+// inputs, a case per file or folder in it, and a folder of outputs, named after their cases.
 //
-// A new case is a new file. The flag -update writes the outputs anew and removes
+// A new case is a new file or folder. The flag -update writes the outputs anew and removes
 // those that no case makes any more; without it, both are failures.
 //
 // It imports the test framework and a YAML library only.
@@ -23,23 +23,57 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // Run calls produce with the content of every .yaml file in the folder in, as a subtest that is named after the file, and
-// compares what it returns with the files of the folder out: the text of key "x" with "<case>.x.yaml". An empty text is no file.
+// compares what it returns with the files of the folder out: the text of key "x.yaml" with "<case>.x.yaml". An empty text is
+// no file.
 func Run(t *testing.T, in, out string, produce func(t *testing.T, input []byte) map[string][]byte) {
 	t.Helper()
 	cases, err := filepath.Glob(filepath.Join(in, "*.yaml"))
-	if err != nil || len(cases) == 0 {
-		t.Fatalf("no cases in %s: %v", in, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runAll(t, cases, out, func(t *testing.T, path string) map[string][]byte {
+		t.Helper()
+		input, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return produce(t, input)
+	})
+}
+
+// Folders is Run for cases that are folders: produce is called with the path of every one in the folder in.
+func Folders(t *testing.T, in, out string, produce func(t *testing.T, dir string) map[string][]byte) {
+	t.Helper()
+	cases, err := filepath.Glob(filepath.Join(in, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runAll(t, cases, out, produce)
+}
+
+// Files compares texts with the files of the folder out by their names, for what is made from no file.
+func Files(t *testing.T, out string, texts map[string][]byte) {
+	t.Helper()
+	made := map[string]bool{}
+	for name, text := range texts {
+		file := filepath.Join(out, name)
+		made[file] = true
+		compare(t, file, text)
+	}
+	orphans(t, out, made)
+}
+
+func runAll(t *testing.T, cases []string, out string, produce func(t *testing.T, path string) map[string][]byte) {
+	t.Helper()
+	if len(cases) == 0 {
+		t.Fatal("there are no cases")
 	}
 	made := map[string]bool{}
 	for _, path := range cases {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		t.Run(name, func(t *testing.T) {
-			input, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for key, text := range produce(t, input) {
-				if file := filepath.Join(out, name+"."+key+".yaml"); len(text) > 0 {
+			for key, text := range produce(t, path) {
+				if file := filepath.Join(out, name+"."+key); len(text) > 0 {
 					made[file] = true
 					compare(t, file, text)
 				}
@@ -82,7 +116,7 @@ func orphans(t *testing.T, out string, made map[string]bool) {
 	if run := flag.Lookup("test.run"); run != nil && strings.Contains(run.Value.String(), "/") {
 		return
 	}
-	files, err := filepath.Glob(filepath.Join(out, "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(out, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,60 +3,41 @@ package pipeline_test
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	"outrigger.dev/outrigger/discovery"
 	"outrigger.dev/outrigger/discovery/file"
 	"outrigger.dev/outrigger/policy"
 	"outrigger.dev/outrigger/policy/compile"
-	"outrigger.dev/outrigger/test/envoy"
 	"outrigger.dev/outrigger/test/golden"
+	"outrigger.dev/outrigger/test/validate"
 	"outrigger.dev/outrigger/xds/build"
 	"outrigger.dev/outrigger/xds/cache"
 )
 
-const (
-	inputs      = "testdata/in"
-	outputs     = "testdata/out"
-	trustDomain = "cluster.local"
-)
+const trustDomain = "cluster.local"
 
 // typeFiles are the names of golden files by what is in them.
 var typeFiles = map[cache.Type]string{
-	cache.Cluster: "clusters", cache.Endpoints: "endpoints", cache.Listener: "listeners", cache.Route: "routes",
+	cache.Cluster: "clusters.yaml", cache.Endpoints: "endpoints.yaml", cache.Listener: "listeners.yaml", cache.Route: "routes.yaml",
 }
 
 func TestPipeline(t *testing.T) {
-	golden.Run(t, index(t), outputs, func(t *testing.T, input []byte) map[string][]byte {
+	golden.Folders(t, "testdata/in", "testdata/out", func(t *testing.T, dir string) map[string][]byte {
 		t.Helper()
-		line := load(t, filepath.Join(inputs, string(input)))
+		line := load(t, dir)
 		files := map[string][]byte{
-			"model": line.printModel(t), "rules": line.printRules(t), "views": line.printViews(), "problems": line.printProblems(),
+			"model.yaml": line.printModel(t), "rules.yaml": line.printRules(t),
+			"views.yaml": line.printViews(), "problems.yaml": line.printProblems(),
 		}
 		maps.Copy(files, line.printResources(t))
 		line.validate(t)
 		return files
 	})
-}
-
-// index makes a folder with a file for each case, which holds its name: a case of golden.Run is a file, and ours are folders.
-func index(t *testing.T) string {
-	t.Helper()
-	entries, err := os.ReadDir(inputs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for _, entry := range entries {
-		if err := os.WriteFile(filepath.Join(dir, entry.Name()+".yaml"), []byte(entry.Name()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
 }
 
 // line is what the stages made of one folder.
@@ -167,15 +148,14 @@ func (l *line) printResources(t *testing.T) map[string][]byte {
 func (l *line) validate(t *testing.T) {
 	t.Helper()
 	for _, view := range l.store.Views() {
-		var resources []*cache.Resource
+		var messages []proto.Message
 		for typ := range cache.Type(cache.NumTypes) {
 			view.Snapshot.All(typ, func(r *cache.Resource) bool {
-				validateMessage(t, r)
-				resources = append(resources, r)
+				messages = append(messages, messageOf(t, r))
 				return true
 			})
 		}
-		if err := envoy.Validate(t.Context(), staticBootstrap(t, view.Nodes[0], resources)); err != nil {
+		if err := validate.Resources(t.Context(), view.Nodes[0], messages); err != nil {
 			t.Errorf("%s: %v", view.Nodes, err)
 		}
 	}

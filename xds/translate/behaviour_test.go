@@ -19,40 +19,14 @@ import (
 
 func TestShapes(t *testing.T) {
 	p := newPair(t)
-	app, greeter, echoer, grpcs, secure := httpApp(t, "app"), tcpApp(t), echoApp(t), grpcApp(t), tlsApp(t)
-	for _, mode := range []ir.MTLSMode{ir.Permissive, ir.Strict, ir.Disabled} {
-		at := "-" + mode.String()
-		p.add(port{"http" + at, discovery.HTTP, mode, app})
-		p.add(port{"http2" + at, discovery.HTTP2, mode, app})
-		p.add(port{"grpc" + at, discovery.GRPC, mode, grpcs})
-		p.add(port{"tcp" + at, discovery.TCP, mode, greeter})
-		p.add(port{"tls" + at, discovery.TLS, mode, secure})
-		p.add(port{"detect-http" + at, discovery.Detect, mode, app})
-		p.add(port{"detect-grpc" + at, discovery.Detect, mode, grpcs})
-		p.add(port{"detect-tcp" + at, discovery.Detect, mode, greeter})
-		p.add(port{"detect-echo" + at, discovery.Detect, mode, echoer})
-		p.add(port{"detect-tls" + at, discovery.Detect, mode, secure})
-	}
-	strict := []ir.Endpoint{{Address: p.direct["http-strict"], Weight: 1}}
-	p.service("mixed", discovery.HTTP, ir.Peers{Plain: true, Identities: []string{cartID}},
-		ir.EndpointGroup{Endpoints: []ir.Endpoint{{Address: app, Weight: 1}}},
-		ir.EndpointGroup{Mesh: true, Endpoints: strict})
-	p.service("impostor", discovery.HTTP, ir.Peers{Identities: []string{"spiffe://cluster.local/ns/shop/sa/other"}},
-		ir.EndpointGroup{Mesh: true, Endpoints: strict})
-	p.service("nobody", discovery.HTTP, ir.Peers{}, ir.EndpointGroup{Mesh: true, Endpoints: strict})
-	gone := p.free()
-	p.service("half-gone", discovery.HTTP, ir.Peers{Plain: true},
-		ir.EndpointGroup{Endpoints: []ir.Endpoint{{Address: app, Weight: 1}, {Address: gone, Weight: 1}}})
-	p.service("all-gone", discovery.TCP, ir.Peers{Plain: true}, ir.EndpointGroup{Endpoints: []ir.Endpoint{{Address: gone, Weight: 1}}})
-	missing := p.free()
-	rule := &policy.ProxyRule{Explicit: true, Egress: []policy.EgressListener{{
-		Address: missing, Service: discovery.ServiceID{Namespace: "shop", Name: "missing"}, Port: servicePort,
-	}}}
-	out, _ := policy.ResolveEgress(rule, func(discovery.ServiceID) *discovery.Service { return nil })
-	p.client = append(p.client, translate.Outbound(&out[0])...)
+	app := httpApp(t, "app")
+	p.addPorts(app)
+	p.addPeers(app)
+	p.addGone(app)
+	missing := p.addMissing()
 	p.start()
 
-	for _, mode := range []ir.MTLSMode{ir.Permissive, ir.Strict, ir.Disabled} {
+	for _, mode := range modes {
 		t.Run(mode.String(), func(t *testing.T) {
 			p.tryMesh(t, mode)
 			p.tryPlain(t, mode)
@@ -79,6 +53,60 @@ func TestShapes(t *testing.T) {
 		}
 	})
 	t.Run("logs", p.tryLogs)
+}
+
+var modes = []ir.MTLSMode{ir.Permissive, ir.Strict, ir.Disabled}
+
+// addPorts adds a service of every protocol in every mode; app speaks HTTP.
+func (p *pair) addPorts(app netip.AddrPort) {
+	p.t.Helper()
+	greeter, echoer, grpcs, secure := tcpApp(p.t), echoApp(p.t), grpcApp(p.t), tlsApp(p.t)
+	for _, mode := range modes {
+		at := "-" + mode.String()
+		p.add(port{"http" + at, discovery.HTTP, mode, app})
+		p.add(port{"http2" + at, discovery.HTTP2, mode, app})
+		p.add(port{"grpc" + at, discovery.GRPC, mode, grpcs})
+		p.add(port{"tcp" + at, discovery.TCP, mode, greeter})
+		p.add(port{"tls" + at, discovery.TLS, mode, secure})
+		p.add(port{"detect-http" + at, discovery.Detect, mode, app})
+		p.add(port{"detect-grpc" + at, discovery.Detect, mode, grpcs})
+		p.add(port{"detect-tcp" + at, discovery.Detect, mode, greeter})
+		p.add(port{"detect-echo" + at, discovery.Detect, mode, echoer})
+		p.add(port{"detect-tls" + at, discovery.Detect, mode, secure})
+	}
+}
+
+// addPeers adds services whose endpoints are not all what they should be.
+func (p *pair) addPeers(app netip.AddrPort) {
+	p.t.Helper()
+	strict := []ir.Endpoint{{Address: p.direct["http-strict"], Weight: 1}}
+	p.service("mixed", discovery.HTTP, ir.Peers{Plain: true, Identities: []string{cartID}},
+		ir.EndpointGroup{Endpoints: []ir.Endpoint{{Address: app, Weight: 1}}},
+		ir.EndpointGroup{Mesh: true, Endpoints: strict})
+	p.service("impostor", discovery.HTTP, ir.Peers{Identities: []string{"spiffe://cluster.local/ns/shop/sa/other"}},
+		ir.EndpointGroup{Mesh: true, Endpoints: strict})
+	p.service("nobody", discovery.HTTP, ir.Peers{}, ir.EndpointGroup{Mesh: true, Endpoints: strict})
+}
+
+// addGone adds services with an endpoint where nobody listens.
+func (p *pair) addGone(app netip.AddrPort) {
+	p.t.Helper()
+	gone := p.free()
+	p.service("half-gone", discovery.HTTP, ir.Peers{Plain: true},
+		ir.EndpointGroup{Endpoints: []ir.Endpoint{{Address: app, Weight: 1}, {Address: gone, Weight: 1}}})
+	p.service("all-gone", discovery.TCP, ir.Peers{Plain: true}, ir.EndpointGroup{Endpoints: []ir.Endpoint{{Address: gone, Weight: 1}}})
+}
+
+// addMissing adds a listener for a service that does not exist, and returns its address.
+func (p *pair) addMissing() netip.AddrPort {
+	p.t.Helper()
+	missing := p.free()
+	rule := &policy.ProxyRule{Explicit: true, Egress: []policy.EgressListener{{
+		Address: missing, Service: discovery.ServiceID{Namespace: "shop", Name: "missing"}, Port: servicePort,
+	}}}
+	out, _ := policy.ResolveEgress(rule, func(discovery.ServiceID) *discovery.Service { return nil })
+	p.client = append(p.client, translate.Outbound(&out[0])...)
+	return missing
 }
 
 // tryMesh calls every application through both sidecars.
