@@ -1,6 +1,7 @@
 // Command bench measures the server as a process of its own: the kernel accounts for its CPU, clients
 // speak TLS and acknowledge what they get. Beside it, in the same run, stands go-control-plane's
-// SnapshotCache with one snapshot per node and the same resources.
+// SnapshotCache with one snapshot per node and the same resources, and the floor (-servers outrigger,floor):
+// a server of bare TLS connections and one of bare gRPC streams, which do nothing but push as many bytes and read an answer.
 //
 //	go run ./test/bench -outrigger bin/outrigger -services 1000 -streams 1000
 //

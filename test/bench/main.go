@@ -35,6 +35,13 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == stockCommand {
 		return runStock(ctx, args[1:])
 	}
+	if len(args) > 0 && args[0] == floorCommand {
+		c, err := parseFloor(args[1:])
+		if err != nil {
+			return err
+		}
+		return runFloor(ctx, c)
+	}
 	o, err := parse(args)
 	if err != nil {
 		return err
@@ -59,11 +66,14 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.streams, "streams", 1000, "clients, all with every service in scope")
 	flags.IntVar(&o.changes, "changes", 20, "endpoint changes to measure")
 	flags.IntVar(&o.added, "added", 10, "services to add one by one")
-	flags.StringVar(&o.servers, "servers", "outrigger,SnapshotCache", "what to measure, in this order")
+	flags.StringVar(&o.servers, "servers", "outrigger,SnapshotCache", "what to measure, in this order: outrigger, SnapshotCache, floor")
 	flags.BoolVar(&o.capture, "capture", false, "clients that capture: a listener and routes for every service, too")
 	flags.BoolVar(&o.keep, "keep", false, "keep the work folder")
 	if err := flags.Parse(args); err != nil {
 		return o, err
+	}
+	if o.added < 1 || o.added > 10000 {
+		return o, errors.New("-added takes 1 to 10000")
 	}
 	if o.services < 1 || o.streams < 1 || o.services > 10000 || o.streams > 60000 || o.changes < 1 || o.changes > 60000 {
 		return o, errors.New("-services takes 1 to 10000, -streams and -changes 1 to 60000")

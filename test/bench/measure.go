@@ -37,20 +37,36 @@ type target struct {
 	options options
 }
 
+// figures are all that was measured.
+type figures struct {
+	servers []result
+	floors  []floor
+}
+
 func measureAll(ctx context.Context, o options, dir string) error {
 	chosen, err := starters(o)
 	if err != nil {
 		return err
 	}
-	var results []result
+	var all figures
 	for _, start := range chosen {
-		r, err := measureOne(ctx, o, dir, start)
-		if err != nil {
+		if err := start.measure(ctx, o, dir, &all); err != nil {
 			return err
 		}
-		results = append(results, r)
 	}
-	return report(os.Stdout, o, results)
+	return report(os.Stdout, o, all)
+}
+
+// measure adds what it measures to the figures.
+func (s starter) measure(ctx context.Context, o options, dir string, to *figures) error {
+	if s.floors != nil {
+		floors, err := s.floors(ctx, o, dir+"/"+s.name)
+		to.floors = append(to.floors, floors...)
+		return err
+	}
+	r, err := measureOne(ctx, o, dir, s)
+	to.servers = append(to.servers, r)
+	return err
 }
 
 func measureOne(ctx context.Context, o options, dir string, start starter) (result, error) {
@@ -98,25 +114,12 @@ func (t *target) measure(ctx context.Context) (result, error) {
 	return r, nil
 }
 
-// spent returns the CPU that the server used while do ran.
-func (t *target) spent(do func() error) (time.Duration, error) {
-	before, err := t.process.cpu()
-	if err != nil {
-		return 0, err
-	}
-	if err := do(); err != nil {
-		return 0, err
-	}
-	after, err := t.process.cpu()
-	return after - before, err
-}
-
 func (t *target) perStream(d time.Duration) time.Duration {
 	return d / time.Duration(len(t.fleet.clients))
 }
 
 func (t *target) first(ctx context.Context, r *result) error {
-	cpu, err := t.spent(func() error { return t.fleet.connect(ctx) })
+	cpu, err := t.process.spent(func() error { return t.fleet.connect(ctx) })
 	if err != nil {
 		return err
 	}
@@ -129,7 +132,7 @@ func (t *target) first(ctx context.Context, r *result) error {
 // changes gives one endpoint after another a new address.
 func (t *target) changes(ctx context.Context, r *result) error {
 	var took []time.Duration
-	cpu, err := t.spent(func() error {
+	cpu, err := t.process.spent(func() error {
 		for i := range t.options.changes {
 			service := i % t.options.services
 			d, err := t.fleet.await(ctx, endpointsOf(service), func() error { return t.mesh.writeService(service, i+1) })
@@ -160,7 +163,7 @@ func percentile(sorted []time.Duration, p int) time.Duration {
 
 func (t *target) additions(ctx context.Context, r *result) error {
 	before, _ := t.fleet.bytes()
-	cpu, err := t.spent(func() error {
+	cpu, err := t.process.spent(func() error {
 		for i := range t.options.added {
 			service := t.options.services + i
 			write := func() error { return t.mesh.writeService(service, 0) }
@@ -183,7 +186,7 @@ func (t *target) additions(ctx context.Context, r *result) error {
 func (t *target) reconnect(ctx context.Context, r *result) error {
 	t.fleet.disconnect()
 	_, before := t.fleet.bytes()
-	cpu, err := t.spent(func() error { return t.fleet.connect(ctx) })
+	cpu, err := t.process.spent(func() error { return t.fleet.connect(ctx) })
 	_, after := t.fleet.bytes()
 	r.reconnectCPU, r.reconnectBody = t.perStream(cpu), after-before
 	return err

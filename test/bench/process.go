@@ -18,7 +18,7 @@ import (
 type process struct {
 	cmd  *exec.Cmd
 	logs string
-	exit chan error
+	exit chan error // how it ended; closed behind that
 }
 
 // start runs a command with its output in a file.
@@ -35,7 +35,7 @@ func start(ctx context.Context, logs, program string, args ...string) (*process,
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
-	go func() { p.exit <- p.cmd.Wait() }()
+	go func() { p.exit <- p.cmd.Wait(); close(p.exit) }()
 	return p, nil
 }
 
@@ -64,6 +64,19 @@ func (p *process) cpu() (time.Duration, error) {
 	return used, nil
 }
 
+// spent returns the CPU that the process used while do ran.
+func (p *process) spent(do func() error) (time.Duration, error) {
+	before, err := p.cpu()
+	if err != nil {
+		return 0, err
+	}
+	if err := do(); err != nil {
+		return 0, err
+	}
+	after, err := p.cpu()
+	return after - before, err
+}
+
 // cpuOf returns the time that all threads of a process have run, from the kernel's accounting in ns.
 func cpuOf(pid int) (time.Duration, error) {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
@@ -79,13 +92,20 @@ func cpuOf(pid int) (time.Duration, error) {
 		if err != nil {
 			return 0, fmt.Errorf("cpu of pid %d: %w", pid, err)
 		}
-		ns, err := strconv.ParseInt(strings.Fields(string(data))[0], 10, 64)
+		ran, err := parseSchedstat(string(data))
 		if err != nil {
 			return 0, fmt.Errorf("cpu of pid %d: %w", pid, err)
 		}
-		total += time.Duration(ns)
+		total += ran
 	}
 	return total, nil
+}
+
+// parseSchedstat returns how long a thread has run: the first of three figures, before how long it waited to run.
+func parseSchedstat(text string) (time.Duration, error) {
+	first, _, _ := strings.Cut(text, " ")
+	ns, err := strconv.ParseInt(first, 10, 64)
+	return time.Duration(ns), err
 }
 
 // memory returns the resident anonymous memory of the process, in bytes.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -32,14 +33,27 @@ func micros(d time.Duration) string { return fmt.Sprintf("%.1f us", float64(d)/1
 func millis(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/1e6) }
 func mega(n int64) string           { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
 
-// report prints one column a server.
-func report(w io.Writer, o options, results []result) error {
+// report prints a table with one column a server, and one of the floors.
+func report(w io.Writer, o options, all figures) error {
 	mode := "explicit"
 	if o.capture {
 		mode = "capturing"
 	}
 	fmt.Fprintf(w, "%d services of 2 endpoints, %d streams of %s proxies, full scope\n", o.services, o.streams, mode)
-	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	var err error
+	if len(all.servers) > 0 {
+		err = reportServers(w, all.servers)
+	}
+	if len(all.floors) > 0 {
+		err = errors.Join(err, reportFloors(w, o, all.floors))
+	}
+	return err
+}
+
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 8, 2, ' ', 0) }
+
+func reportServers(w io.Writer, results []result) error {
+	table := newTable(w)
 	names := make([]string, len(results))
 	for i, r := range results {
 		names[i] = r.server
@@ -51,6 +65,18 @@ func report(w io.Writer, o options, results []result) error {
 			cells[i] = row.cell(r)
 		}
 		fmt.Fprintf(table, "%s\t%s\n", row.what, strings.Join(cells, "\t"))
+	}
+	return table.Flush()
+}
+
+// reportFloors prints one row a kind; its figures are for one connection.
+func reportFloors(w io.Writer, o options, floors []floor) error {
+	table := newTable(w)
+	what := map[string]string{floorTLS: "TLS write and read", floorGRPC: "gRPC send and receive"}
+	size, number := o.firstPushes()
+	fmt.Fprintf(table, "per connection\tconnecting\t%d bytes, answer\t%d bytes in %d, answers\n", floorChange, size*number, number)
+	for _, f := range floors {
+		fmt.Fprintf(table, "floor: %s, CPU\t%s\t%s\t%s\n", what[f.kind], micros(f.connect), micros(f.change), micros(f.first))
 	}
 	return table.Flush()
 }

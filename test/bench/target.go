@@ -23,18 +23,21 @@ type starter struct {
 	// light asks for few changes, of a server that takes seconds for each.
 	light bool
 	run   func(ctx context.Context, o options, dir string) (*target, error)
+	// floors is there in place of run where there is no mesh to serve.
+	floors func(ctx context.Context, o options, dir string) ([]floor, error)
 }
 
 func starters(o options) ([]starter, error) {
 	known := []starter{
 		{name: "outrigger", run: startOutrigger},
 		{name: "SnapshotCache", light: true, run: startStock},
+		{name: "floor", floors: measureFloors},
 	}
 	var chosen []starter
 	for name := range strings.SplitSeq(o.servers, ",") {
 		i := slices.IndexFunc(known, func(s starter) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("-servers: there is no %q; there are outrigger and SnapshotCache", name)
+			return nil, fmt.Errorf("-servers: there is no %q; there are outrigger, SnapshotCache and floor", name)
 		}
 		chosen = append(chosen, known[i])
 	}
@@ -117,12 +120,10 @@ func waitFor(ctx context.Context, p *process, address string) error {
 
 // clientConfigs gives every client of the mesh its token.
 func clientConfigs(ctx context.Context, o options, dir, address string) ([]adsclient.Config, error) {
-	roots, _, err := certs.ReadRoots(dir + "/data")
+	config, err := clientTLS(dir + "/data")
 	if err != nil {
 		return nil, err
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(roots)
 	signer, err := certs.NewTokenSigner(certs.TokenConfig{Dir: dir + "/data", TrustDomain: trustDomain})
 	if err != nil {
 		return nil, err
@@ -135,9 +136,19 @@ func clientConfigs(ctx context.Context, o options, dir, address string) ([]adscl
 			return nil, err
 		}
 		configs[i] = adsclient.Config{
-			Address: address, Token: token.Reveal(), Node: namespace + "/" + clientName(i), Cluster: namespace + "/client",
-			TLS: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: "outrigger", NextProtos: []string{"h2"}},
+			Address: address, Token: token.Reveal(), Node: namespace + "/" + clientName(i), Cluster: namespace + "/client", TLS: config,
 		}
 	}
 	return configs, nil
+}
+
+// clientTLS trusts the authority of a data folder.
+func clientTLS(data string) (*tls.Config, error) {
+	roots, _, err := certs.ReadRoots(data)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(roots)
+	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: "outrigger", NextProtos: []string{"h2"}}, nil
 }

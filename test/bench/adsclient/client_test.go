@@ -1,0 +1,131 @@
+package adsclient
+
+import (
+	"testing"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// sentStream keeps what is sent.
+type sentStream struct {
+	grpc.ClientStream
+
+	sent []*discoveryv3.DeltaDiscoveryRequest
+}
+
+func (s *sentStream) SendMsg(m any) error {
+	s.sent = append(s.sent, m.(*discoveryv3.DeltaDiscoveryRequest))
+	return nil
+}
+
+// expect compares what was sent since the last call.
+func (s *sentStream) expect(t *testing.T, step string, want ...*discoveryv3.DeltaDiscoveryRequest) {
+	t.Helper()
+	if diff := cmp.Diff(want, s.sent, protocmp.Transform()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", step, diff)
+	}
+	s.sent = nil
+}
+
+// ack is the acknowledgement of a response by its nonce; response has the nonce of its type and names of version 1.
+func ack(typ cache.Type) *discoveryv3.DeltaDiscoveryRequest {
+	return &discoveryv3.DeltaDiscoveryRequest{TypeUrl: typ.URL(), ResponseNonce: typ.String()}
+}
+
+func response(typ cache.Type, names ...string) Response {
+	r := Response{TypeURL: typ.URL(), Nonce: typ.String()}
+	for _, n := range names {
+		r.Resources = append(r.Resources, Named{Name: n, Version: "1"})
+	}
+	return r
+}
+
+func asks(typ cache.Type, names ...string) *discoveryv3.DeltaDiscoveryRequest {
+	return &discoveryv3.DeltaDiscoveryRequest{TypeUrl: typ.URL(), ResourceNamesSubscribe: names}
+}
+
+// TestAsksAsEnvoyDoes: each type once the one before it is there, by the names that it leads to, and acknowledged first.
+func TestAsksAsEnvoyDoes(t *testing.T) {
+	stream := &sentStream{}
+	c := New(Config{Node: "shop/web", Cluster: "shop/default"})
+	c.stream = stream
+	steps := []struct {
+		what string
+		take Response
+		want []*discoveryv3.DeltaDiscoveryRequest
+	}{
+		{
+			"clusters", response(cache.Cluster, "outbound|80||a", "inbound|80", "outbound|80||b"),
+			[]*discoveryv3.DeltaDiscoveryRequest{ack(cache.Cluster), asks(cache.Endpoints, "outbound|80||a", "outbound|80||b")},
+		},
+		{
+			"their assignments", response(cache.Endpoints, "outbound|80||a"),
+			[]*discoveryv3.DeltaDiscoveryRequest{ack(cache.Endpoints), asks(cache.Secret, "identity", "roots")},
+		},
+		{"more assignments", response(cache.Endpoints, "outbound|80||b"), []*discoveryv3.DeltaDiscoveryRequest{ack(cache.Endpoints)}},
+		{"secrets", response(cache.Secret, "identity", "roots"), []*discoveryv3.DeltaDiscoveryRequest{ack(cache.Secret), asks(cache.Listener)}},
+		{"renewed secrets", response(cache.Secret, "identity"), []*discoveryv3.DeltaDiscoveryRequest{ack(cache.Secret)}},
+		{
+			"listeners", response(cache.Listener, "outbound", "inbound", "10.0.0.1_80"),
+			[]*discoveryv3.DeltaDiscoveryRequest{ack(cache.Listener), asks(cache.Route, "10.0.0.1_80")},
+		},
+		{"routes", response(cache.Route, "10.0.0.1_80"), []*discoveryv3.DeltaDiscoveryRequest{ack(cache.Route)}},
+		{
+			"one more cluster, one again", response(cache.Cluster, "outbound|80||c", "outbound|80||a"),
+			[]*discoveryv3.DeltaDiscoveryRequest{ack(cache.Cluster), asks(cache.Endpoints, "outbound|80||c")},
+		},
+		{"an old cluster again", response(cache.Cluster, "outbound|80||c"), []*discoveryv3.DeltaDiscoveryRequest{ack(cache.Cluster)}},
+	}
+	for _, s := range steps {
+		if err := c.take(s.take); err != nil {
+			t.Fatal(err)
+		}
+		stream.expect(t, s.what, s.want...)
+	}
+	if got := c.Len(cache.Cluster); got != 4 {
+		t.Errorf("%d clusters, want 4", got)
+	}
+	if err := c.take(Response{TypeURL: "type.googleapis.com/no.Such"}); err == nil {
+		t.Error("an unknown type was taken")
+	}
+}
+
+// TestComesBackWithItsVersions: the first request of a type on a stream says all that the client has of it.
+func TestComesBackWithItsVersions(t *testing.T) {
+	stream := &sentStream{}
+	c := New(Config{Node: "shop/web", Cluster: "shop/default"})
+	c.stream = stream
+	if err := c.open(cache.Cluster, nil); err != nil {
+		t.Fatal(err)
+	}
+	node := &corev3.Node{Id: "shop/web", Cluster: "shop/default", UserAgentName: "envoy"}
+	stream.expect(t, "first", &discoveryv3.DeltaDiscoveryRequest{TypeUrl: cache.Cluster.URL(), Node: node})
+	clusters := response(cache.Cluster, "a", "b")
+	clusters.Removed = []string{"a", "never seen"}
+	endpoints := response(cache.Endpoints, "outbound|80||a")
+	for _, r := range []Response{clusters, endpoints} {
+		if err := c.take(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream.sent = nil
+	if err := c.open(cache.Cluster, nil); err != nil {
+		t.Fatal(err)
+	}
+	stream.expect(t, "again", &discoveryv3.DeltaDiscoveryRequest{
+		TypeUrl: cache.Cluster.URL(), Node: node, InitialResourceVersions: map[string]string{"b": "1"},
+	})
+	if err := c.open(cache.Endpoints, []string{"outbound|80||b"}); err != nil {
+		t.Fatal(err)
+	}
+	stream.expect(t, "by name", &discoveryv3.DeltaDiscoveryRequest{
+		TypeUrl: cache.Endpoints.URL(), InitialResourceVersions: map[string]string{"outbound|80||a": "1"},
+		ResourceNamesSubscribe: []string{"outbound|80||b", "outbound|80||a"},
+	})
+}
