@@ -19,6 +19,7 @@ import (
 
 const proxyLong = `Show one proxy: its identity and certificate, how much it has of each type of
 resource, what it lags behind, and what it refused, with the object at fault.
+Of what it lags behind, the first 20 names of a type are told.
 -o json and -o yaml also list every resource of its view, with its version.
 
 NAME is "<namespace>/<workload>", or "<workload>" of the namespace of -n.`
@@ -138,6 +139,7 @@ func printTypes(w io.Writer, p debug.Proxy) error {
 		return err
 	}
 	for _, t := range s.Types {
+		printLagging(w, t)
 		printRefused(w, t)
 	}
 	return nil
@@ -148,6 +150,24 @@ func subscribed(t server.TypeInfo) string {
 		return "all"
 	}
 	return strconv.Itoa(t.Subscribed)
+}
+
+// printLagging names what the proxy does not have yet, and why.
+func printLagging(w io.Writer, t server.TypeInfo) {
+	if len(t.Lagging) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nlags behind: %s\n", t.Type)
+	for _, l := range t.Lagging {
+		why := "waits for what it needs"
+		if l.Sent {
+			why = "waits for the proxy's answer"
+		}
+		fmt.Fprintf(w, "  %s: has %s, wants %s, %s\n", plain(l.Name), orDash(l.Has), orDash(l.Wants), why)
+	}
+	if more := t.Pending - len(t.Lagging); more > 0 {
+		fmt.Fprintf(w, "  and %d more\n", more)
+	}
 }
 
 func printRefused(w io.Writer, t server.TypeInfo) {

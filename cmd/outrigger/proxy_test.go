@@ -27,6 +27,30 @@ func TestScopeText(t *testing.T) {
 	}
 }
 
+func TestLaggingSaysWhy(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	printLagging(&out, server.TypeInfo{Type: "cluster", Pending: 5, Lagging: []server.LaggingInfo{
+		{Name: "a", Has: "v1", Wants: "v2", Sent: true},
+		{Name: "b", Wants: "v1"},
+		{Name: "\x1b[2Jasked for", Has: "v1"},
+	}})
+	want := `
+lags behind: cluster
+  a: has v1, wants v2, waits for the proxy's answer
+  b: has -, wants v1, waits for what it needs
+  [2Jasked for: has v1, wants -, waits for what it needs
+  and 2 more
+`
+	if out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
+	}
+	out.Reset()
+	if printLagging(&out, server.TypeInfo{Type: "cluster"}); out.Len() > 0 {
+		t.Errorf("printed %q of nothing", out.String())
+	}
+}
+
 // TestRefusedIsFitForATerminal: what a proxy wrote cannot move the cursor, colour the screen or add lines.
 func TestRefusedIsFitForATerminal(t *testing.T) {
 	t.Parallel()

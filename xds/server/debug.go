@@ -38,10 +38,25 @@ type TypeInfo struct {
 	// Pending counts what is to be sent or not answered yet; Removing what is to go later.
 	Pending  int `json:"pending"`
 	Removing int `json:"removing"`
+	// Lagging are the first 20 names of those pending, in the order in which they go.
+	Lagging []LaggingInfo `json:"lagging,omitempty"`
 	// Parked is content that the client refused; Withheld content that references it.
 	Parked   []ParkedInfo `json:"parked,omitempty"`
 	Withheld []ParkedInfo `json:"withheld,omitempty"`
 }
+
+// LaggingInfo is a name of which the client does not have what it is to have.
+type LaggingInfo struct {
+	Name string `json:"name"`
+	// Has and Wants are versions; an empty Has is nothing, an empty Wants says that it is to go.
+	Has   string `json:"has"`
+	Wants string `json:"wants"`
+	// Sent says that it waits for the client's answer; otherwise it waits for another type.
+	Sent bool `json:"sent"`
+}
+
+// maxLagging bounds the names that are told of one type of one stream.
+const maxLagging = 20
 
 // ParkedInfo is content that a client does not get.
 type ParkedInfo struct {
@@ -101,15 +116,9 @@ func (st *stream) info() StreamInfo {
 func (s *session) typeInfo(t *typeState) TypeInfo {
 	info := TypeInfo{
 		Type: t.typ.String(), Wildcard: t.wildcard, Subscribed: t.names.count,
-		Sent: t.sent, Acked: t.acked, Refused: t.nacked,
-		Pending: t.queue.len(), Removing: len(s.removals.names(t.typ)),
+		Sent: t.sent, Acked: t.acked, Refused: t.nacked, Removing: len(s.removals.names(t.typ)),
 	}
-	for _, batch := range t.batches {
-		info.Pending += len(batch)
-	}
-	if t.flight != nil {
-		info.Pending += t.flight.members.len()
-	}
+	info.Lagging, info.Pending = t.lagging()
 	for _, name := range sortedKeys(t.parked) {
 		p := t.parked[name]
 		info.Parked = append(info.Parked, ParkedInfo{
@@ -123,6 +132,27 @@ func (s *session) typeInfo(t *typeState) TypeInfo {
 		})
 	}
 	return info
+}
+
+// lagging returns the first names that are to be sent or not answered, and how many there are.
+func (t *typeState) lagging() (first []LaggingInfo, all int) {
+	count := func(m members, sent bool) {
+		all += m.len()
+		for _, e := range m.first(maxLagging + t.queue.void) {
+			if e.name != "" && len(first) < maxLagging {
+				first = append(first, LaggingInfo{Name: e.name, Has: e.had.version, Wants: e.version(), Sent: sent})
+			}
+		}
+	}
+	if t.flight != nil {
+		count(t.flight.members, true)
+	}
+	for _, batch := range t.batches {
+		count(members{entries: batch}, false)
+	}
+	count(t.queue.whole, false)
+	count(members{entries: t.queue.list}, false)
+	return first, all - t.queue.void
 }
 
 // expires returns when the first of the certificates that are not roots ends.

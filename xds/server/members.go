@@ -19,12 +19,16 @@ func (m members) len() int {
 }
 
 // list returns the members one by one.
-func (m members) list() []entry {
+func (m members) list() []entry { return m.first(m.len()) }
+
+// first returns the first n members, or fewer.
+func (m members) first(n int) []entry {
+	n = min(n, m.len())
 	if m.whole == nil {
-		return m.entries
+		return m.entries[:n]
 	}
-	list := make([]entry, 0, m.len())
-	for _, res := range m.whole.Resources() {
+	list := make([]entry, 0, n)
+	for _, res := range m.whole.Resources()[:n] {
 		list = append(list, entry{name: res.Name(), res: res, asked: m.asked})
 	}
 	return list

@@ -34,6 +34,7 @@ import (
 //	advance DURATION
 //	settled | unsettled              every publication so far is settled, or not
 //	parked TYPE NAME@VERSION over VERSION of OWNER
+//	lagging TYPE NAME@HAS>WANTS[*]...  what the debug view says is pending; * was sent
 //	refused N                        so many refusals were reported
 //	secret NAME VERSION [RENEW] | secrets changed | secrets failing | secrets back
 //	asked NAME@VERSION...            the secrets that were asked of the source since the last such line
@@ -140,6 +141,8 @@ func (s *script) do(words, block []string) error {
 		if done := s.owed == 0; done != (words[0] == "settled") {
 			return fmt.Errorf("%d publications are unsettled", s.owed)
 		}
+	case "lagging":
+		return s.lagging(args)
 	case "parked":
 		return s.parked(args)
 	case "refused":
@@ -355,6 +358,34 @@ func (s *script) parked(args []string) error {
 		}
 	}
 	if want := strings.Join(args, " "); strings.Join(got, "; ") != want {
+		return fmt.Errorf("got %q", got)
+	}
+	return nil
+}
+
+// lagging compares what the debug view says of a type.
+func (s *script) lagging(args []string) error {
+	synctest.Wait()
+	var got []string
+	for _, info := range s.mesh.server.Streams(context.Background()) {
+		for _, t := range info.Types {
+			if t.Type != args[0] {
+				continue
+			}
+			if t.Pending != len(t.Lagging) {
+				return fmt.Errorf("%d are pending, %d named", t.Pending, len(t.Lagging))
+			}
+			for _, l := range t.Lagging {
+				sent := ""
+				if l.Sent {
+					sent = "*"
+				}
+				got = append(got, l.Name+"@"+orDash(l.Has)+">"+orDash(l.Wants)+sent)
+			}
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, args[1:]) {
 		return fmt.Errorf("got %q", got)
 	}
 	return nil
