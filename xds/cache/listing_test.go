@@ -35,7 +35,8 @@ func TestListingIsWhatTheSnapshotShows(t *testing.T) {
 	s.Publish(Publication{
 		Changes: []Change{
 			cluster("mesh", "a", "low", "a"), cluster("mesh", "b", "low", "b"), cluster("mesh", "hidden", "low", "gone"),
-			cluster("class", "a", "high", "a"), {Layer: "class", Ref: Ref{Type: Cluster, Name: "hidden"}, Resource: Tombstone(Cluster, "hidden", "")},
+			cluster("class", "a", "high", "a"),
+			{Layer: "class", Ref: Ref{Type: Cluster, Name: "hidden"}, Resource: Tombstone(Cluster, "hidden", "")},
 			endpoints("a"), endpoints("b"),
 		},
 		Nodes: map[string]*ViewSpec{"n": {Layers: []LayerID{"class", "mesh"}, Scope: All}},

@@ -20,7 +20,7 @@ func (s *session) subscribeWhole(t *typeState, r *request, now time.Time) bool {
 		return false
 	}
 	t.names.adopt(t.base, l.Names().Len(), others)
-	has := s.compare(t, l, r.versions)
+	has := compare(l, r.versions)
 	if has.nothing() {
 		t.queue.whole, t.asked = members{whole: l, asked: true}, true
 	} else {
@@ -71,7 +71,8 @@ type possessions struct {
 
 func (p possessions) nothing() bool { return p.some == 0 && len(p.other) == 0 }
 
-func (s *session) compare(t *typeState, l *cache.Listing, versions []held) possessions {
+// compare tells what a client that says its versions has of a listing.
+func compare(l *cache.Listing, versions []held) possessions {
 	var p possessions
 	if len(versions) == 0 {
 		return p
