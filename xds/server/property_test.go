@@ -168,6 +168,11 @@ func (w *world) drain() {
 	for _, r := range w.session.take() {
 		w.check(r)
 	}
+	for i := range w.session.types {
+		if t := &w.session.types[i]; w.session.stirred&(1<<t.typ) == 0 && !t.calm() {
+			w.rt.Fatalf("%s is taken to be at rest", t.typ)
+		}
+	}
 	w.sub.Settle(w.session.settled)
 }
 

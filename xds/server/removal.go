@@ -96,7 +96,7 @@ func (s *session) queueRemovals(now time.Time) bool {
 			earliest(&s.removals.next, due)
 			continue
 		}
-		s.types[ref.Type].queue.push(entry{name: ref.Name, had: rm.had})
+		s.stir(ref.Type).queue.push(entry{name: ref.Name, had: rm.had})
 		queued = true
 	}
 	return queued

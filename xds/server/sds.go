@@ -217,7 +217,7 @@ func (s *session) onSecret(now time.Time, secret Secret, err error) {
 	if st == nil || st.dropped {
 		return // The client does not want it any more.
 	}
-	t := &s.types[cache.Secret]
+	t := s.stir(cache.Secret)
 	switch {
 	case errors.Is(err, ErrNoSecret):
 		st.want = false

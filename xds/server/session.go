@@ -43,7 +43,9 @@ type session struct {
 	synced   bool
 	draining bool
 
-	types     [cache.NumTypes]typeState
+	types [cache.NumTypes]typeState
+	// stirred are the types that are not at rest.
+	stirred   typeMask
 	removals  removals
 	secrets   secretBook
 	nonces    rand.Source
@@ -117,6 +119,7 @@ func (s *session) onSnapshot(now time.Time, snapshot *cache.Snapshot) {
 // onSynced says that from now on what is missing is missing.
 func (s *session) onSynced(now time.Time) {
 	s.synced = true
+	s.stirred = allTypes
 	for i := range s.types {
 		s.answerUnsure(&s.types[i])
 	}
@@ -128,8 +131,8 @@ func (s *session) onDrain() { s.draining = true }
 
 // onTimer is to be called at deadline. The error, a gRPC status, ends the stream.
 func (s *session) onTimer(now time.Time) error {
-	for i := range s.types {
-		t := &s.types[i]
+	for m := s.stirred; m != 0; m &= m - 1 {
+		t := &s.types[m.first()]
 		if t.flight != nil && now.Sub(t.flight.sentAt) >= s.timing.Ack {
 			return status.Errorf(codes.DeadlineExceeded, "no answer to a response of %s for %s", t.typ, s.timing.Ack)
 		}
@@ -142,8 +145,8 @@ func (s *session) onTimer(now time.Time) error {
 // deadline returns when onTimer is to be called next; zero if never.
 func (s *session) deadline(now time.Time) time.Time {
 	var next time.Time
-	for i := range s.types {
-		t := &s.types[i]
+	for m := s.stirred; m != 0; m &= m - 1 {
+		t := &s.types[m.first()]
 		if t.flight != nil {
 			earliest(&next, t.flight.sentAt.Add(s.timing.Ack))
 		}
@@ -174,8 +177,8 @@ func (s *session) take() []*response {
 // unanswered returns how many bytes of responses the client has not answered.
 func (s *session) unanswered() int {
 	n := 0
-	for i := range s.types {
-		if f := s.types[i].flight; f != nil {
+	for m := s.stirred; m != 0; m &= m - 1 {
+		if f := s.types[m.first()].flight; f != nil {
 			n += f.bytes
 		}
 	}
@@ -184,8 +187,8 @@ func (s *session) unanswered() int {
 
 // idle reports whether nothing is in flight.
 func (s *session) idle() bool {
-	for i := range s.types {
-		if s.types[i].flight != nil {
+	for m := s.stirred; m != 0; m &= m - 1 {
+		if s.types[m.first()].flight != nil {
 			return false
 		}
 	}
@@ -219,6 +222,7 @@ func (s *session) advance(t *typeState) {
 
 // changed takes the difference of one name between two snapshots.
 func (s *session) changed(t *typeState, older, newer *cache.Resource) {
+	s.stir(t.typ)
 	switch {
 	case newer == nil:
 		wanted := t.visible(older.Name())
@@ -286,7 +290,7 @@ func (s *session) onRequest(now time.Time, r *request) error {
 		s.answerUnknown(r)
 		return nil
 	}
-	t := &s.types[r.typ]
+	t := s.stir(r.typ)
 	s.answered(t, r, now)
 	if t.requested {
 		s.resubscribe(t, r, now)

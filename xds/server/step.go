@@ -8,13 +8,16 @@ import (
 
 // pump makes all responses that may go now, and begins the next round when the present one is complete.
 func (s *session) pump(now time.Time) {
+	defer s.rest()
 	s.removals.next = time.Time{}
-	for i := range s.types {
-		s.types[i].expire(now)
+	for m := s.stirred; m != 0; m &= m - 1 {
+		s.types[m.first()].expire(now)
 	}
 	for {
-		for i := range s.types {
-			s.trySend(&s.types[i], now)
+		for t := range cache.Type(cache.NumTypes) {
+			if s.stirred&(1<<t) != 0 { // What is sent may stir the types behind it.
+				s.trySend(&s.types[t], now)
+			}
 		}
 		if s.draining || !s.complete() {
 			return
@@ -33,8 +36,8 @@ func (s *session) pump(now time.Time) {
 
 // compact shrinks what the stream holds while it is at rest.
 func (s *session) compact() {
-	for i := range s.types {
-		if t := &s.types[i]; t.requested && t.typ != cache.Secret {
+	for m := s.stirred; m != 0; m &= m - 1 {
+		if t := &s.types[m.first()]; t.requested && t.typ != cache.Secret {
 			t.names.compact(t.base)
 		}
 	}
@@ -70,8 +73,8 @@ func (s *session) mayGo(t *typeState, now time.Time) bool {
 
 // behind reports whether a step before that of the type is incomplete.
 func (s *session) behind(typ cache.Type) bool {
-	for i := range typ {
-		t := &s.types[i]
+	for m := s.stirred.before(typ); m != 0; m &= m - 1 {
+		t := &s.types[m.first()]
 		if t.flight != nil || t.requested && s.waits(t) || t.awaits() {
 			return true
 		}
@@ -89,7 +92,7 @@ func (t *typeState) awaits() bool { return t.awaiting && t.awaited.len() > 0 }
 func (s *session) await(res *cache.Resource) {
 	for _, ref := range res.Refs() {
 		if ref.Type > res.Type() && !s.has(ref) {
-			t := &s.types[ref.Type]
+			t := s.stir(ref.Type)
 			t.awaited.add(ref.Name)
 			t.waitForAsking()
 		}
@@ -103,7 +106,7 @@ func (s *session) awaitAll(typ cache.Type, l *cache.Listing) {
 		switch {
 		case names == nil:
 		case t.awaited.len() == 0 && (!t.requested || t.typ == cache.Endpoints):
-			t.awaited.addAll(names)
+			s.stir(t.typ).awaited.addAll(names)
 			t.waitForAsking()
 		default:
 			s.awaitEach(t, names)
@@ -114,7 +117,7 @@ func (s *session) awaitAll(typ cache.Type, l *cache.Listing) {
 func (s *session) awaitEach(t *typeState, names *cache.Names) {
 	for i := range names.Len() {
 		if name := names.At(i); !s.has(cache.Ref{Type: t.typ, Name: name}) {
-			t.awaited.add(name)
+			s.stir(t.typ).awaited.add(name)
 			t.waitForAsking()
 		}
 	}
@@ -125,8 +128,8 @@ func (t *typeState) waitForAsking() { t.awaiting, t.awaitUntil = !t.absent, time
 
 // countDown gives the client, which has just answered a response of the type, a moment to ask for what that references.
 func (s *session) countDown(typ cache.Type, now time.Time) {
-	for i := int(typ) + 1; i < cache.NumTypes; i++ {
-		if t := &s.types[i]; t.awaits() {
+	for m := s.stirred &^ s.stirred.before(typ+1); m != 0; m &= m - 1 {
+		if t := &s.types[m.first()]; t.awaits() {
 			t.awaitUntil = now.Add(s.timing.Step)
 		}
 	}
@@ -175,10 +178,10 @@ func (s *session) unawait(res *cache.Resource) {
 // follow queues the assignments of clusters that were just acknowledged, where the client
 // has asked for them before: Envoy does not ask again when a cluster changes.
 func (s *session) follow(cluster *cache.Resource) {
-	t := &s.types[cache.Endpoints]
-	if !t.requested {
+	if !s.types[cache.Endpoints].requested {
 		return
 	}
+	t := s.stir(cache.Endpoints)
 	for _, ref := range cluster.Refs() {
 		if ref.Type != cache.Endpoints || !s.mustFollow(t, ref.Name) || !t.visible(ref.Name) || t.pending(ref.Name) {
 			continue

@@ -39,8 +39,8 @@ func (s *session) namesParked(res *cache.Resource, round uint64) bool {
 
 // release queues what is withheld no more.
 func (s *session) release() {
-	for i := range s.types {
-		t := &s.types[i]
+	for m := s.stirred; m != 0; m &= m - 1 {
+		t := &s.types[m.first()]
 		if len(t.withheld) == 0 {
 			continue
 		}
