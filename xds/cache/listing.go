@@ -9,6 +9,7 @@ import (
 type Names struct {
 	list  []string
 	index map[string]int
+	size  int
 }
 
 func newNames(size int) *Names {
@@ -19,11 +20,15 @@ func (n *Names) add(name string) {
 	if _, twice := n.index[name]; !twice {
 		n.index[name] = len(n.list)
 		n.list = append(n.list, name)
+		n.size += len(name)
 	}
 }
 
 // Len returns how many names there are.
 func (n *Names) Len() int { return len(n.list) }
+
+// Size returns the length of all names together, in bytes.
+func (n *Names) Size() int { return n.size }
 
 // Position returns the place of a name, from 0 to Len()-1; ok is false for one that is not in the set.
 func (n *Names) Position(name string) (position int, ok bool) {

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"outrigger.dev/outrigger/xds/cache"
@@ -22,6 +23,9 @@ type Config struct {
 	// Synced is closed when every source has told its whole state; nil: they have. Until then streams
 	// get additions and updates and nothing is said to be missing or removed.
 	Synced <-chan struct{}
+	// MemoryShort reports that the process has little memory left: no stream begins then, so that those which are
+	// open stay. It is called for every stream that begins. Nil: never.
+	MemoryShort func() bool
 	// Identifier is shown in Envoy's control_plane.identifier; default "outrigger".
 	Identifier string
 	Timing     Timing
@@ -60,10 +64,14 @@ type Limits struct {
 	// Streams is how many may be open at once; default 20,000.
 	Streams int
 	// StreamsPerNode is how many one workload may have open at once; default 4. One that lost its connection
-	// comes back before the server has noticed.
+	// comes back before the server has noticed: the one that is silent for the longest makes room.
 	StreamsPerNode int
+	// StreamBytes is how many bytes of names one stream may have the server hold; default 8 MB.
+	StreamBytes int
 	// Opening is how many streams may be in their first exchange at once, the others wait; default 256.
 	Opening int
+	// OpeningWork is how much of the processors' time a second first exchanges may take; default three quarters of all.
+	OpeningWork time.Duration
 }
 
 // drainMargin is added to a client's drain time before a cluster goes.
@@ -86,6 +94,9 @@ func (c Config) withDefaults() (Config, error) {
 		synced := make(chan struct{})
 		close(synced)
 		c.Synced = synced
+	}
+	if c.MemoryShort == nil {
+		c.MemoryShort = func() bool { return false }
 	}
 	if c.Identifier == "" {
 		c.Identifier = "outrigger"
@@ -113,7 +124,9 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.ResponseMembers, 5_000)
 	orDefault(&l.Streams, 20_000)
 	orDefault(&l.StreamsPerNode, 4)
+	orDefault(&l.StreamBytes, 8<<20)
 	orDefault(&l.Opening, 256)
+	orDefault(&l.OpeningWork, time.Duration(runtime.GOMAXPROCS(0))*time.Second*3/4)
 	return l
 }
 

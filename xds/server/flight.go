@@ -31,6 +31,9 @@ func holds(members []entry, name string) bool {
 func (s *session) answered(t *typeState, r *request, now time.Time) {
 	f := t.flight
 	ours := f != nil && r.nonce == f.nonce
+	if !ours {
+		s.unasked++
+	}
 	switch {
 	case ours && r.refused:
 		t.flight = nil

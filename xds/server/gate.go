@@ -2,12 +2,16 @@ package server
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"outrigger.dev/outrigger/xds/cache"
 )
 
 const (
@@ -15,24 +19,93 @@ const (
 	openingWait = 15 * time.Second
 	// openingHold is how long a slow first exchange keeps others waiting.
 	openingHold = 5 * time.Second
-	// retryDelay is what a client that is refused is told to wait.
+	// retryDelay is the least that a client which is refused is told to wait; at most as much again is added by chance.
 	retryDelay = 5 * time.Second
 )
 
-// gate bounds how many streams are in their first exchange, the costly one, at
-// once: when all proxies come back together, some are served well instead of all badly.
-type gate struct{ slots chan struct{} }
+// What a first exchange costs the processor: so much, and so much for each resource that is sent, or compared
+// when the client says that it has it. The figures are those of docs/performance.md, rounded up.
+const (
+	openingCost  = 500 * time.Microsecond
+	sendingCost  = 800 * time.Nanosecond
+	matchingCost = 150 * time.Nanosecond
+)
 
-func newGate(limits Limits) *gate { return &gate{slots: make(chan struct{}, limits.Opening)} }
+// gate lets first exchanges begin, the costly part of a stream: so many at once, and as much work a
+// second as leaves the processor some time for the streams that are open. When all proxies come back together, some
+// are served well instead of all badly.
+type gate struct {
+	slots chan struct{}
+	// work is in microseconds of the processor.
+	work *rate.Limiter
+	// pressed reports that memory is short: then nothing begins, so that what is open stays.
+	pressed func() bool
+}
 
-// enter waits for a slot; leave must be called once for each that was entered. The error says how the stream ends.
-func (g *gate) enter(ctx context.Context, draining <-chan struct{}) error {
+func newGate(c Config) *gate {
+	share := float64(c.Limits.OpeningWork.Microseconds())
+	return &gate{
+		slots: make(chan struct{}, c.Limits.Opening), pressed: c.MemoryShort,
+		work: rate.NewLimiter(rate.Limit(share), max(1, int(share/4))),
+	}
+}
+
+// costOf estimates what the first exchange of a stream will take.
+func costOf(snapshot *cache.Snapshot, first *request) time.Duration {
+	each := sendingCost
+	if len(first.versions) > 0 {
+		each = matchingCost
+	}
+	cost := openingCost
+	for t := range cache.Type(cache.NumTypes) {
+		cost += time.Duration(snapshot.Len(t)) * each
+	}
+	return cost
+}
+
+// enter waits for its turn; leave must be called once for each that entered. The error says how the stream ends.
+func (g *gate) enter(ctx context.Context, draining <-chan struct{}, cost time.Duration) error {
+	if g.pressed() {
+		return closed(ReasonMemory, retryLater("memory is short", 0))
+	}
+	now := time.Now()
+	turn := g.work.ReserveN(now, min(int(cost.Microseconds()), g.work.Burst()))
+	delay := turn.DelayFrom(now)
+	if delay > openingWait {
+		turn.CancelAt(now)
+		return closed(ReasonBusy, retryLater("too many streams are starting", delay-openingWait))
+	}
+	if err := wait(ctx, draining, delay); err != nil {
+		return err
+	}
+	return g.take(ctx, draining, openingWait-delay)
+}
+
+// wait lets a time pass.
+func wait(ctx context.Context, draining <-chan struct{}, delay time.Duration) error {
+	if delay <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-draining:
+		return closed(ReasonDrained, errDraining)
+	}
+}
+
+// take waits for a slot.
+func (g *gate) take(ctx context.Context, draining <-chan struct{}, patience time.Duration) error {
 	select {
 	case g.slots <- struct{}{}:
 		return nil
 	default:
 	}
-	timer := time.NewTimer(openingWait)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case g.slots <- struct{}{}:
@@ -42,16 +115,17 @@ func (g *gate) enter(ctx context.Context, draining <-chan struct{}) error {
 	case <-draining:
 		return closed(ReasonDrained, errDraining)
 	case <-timer.C:
-		return closed(ReasonBusy, retryLater("too many streams are starting"))
+		return closed(ReasonBusy, retryLater("too many streams are starting", 0))
 	}
 }
 
 func (g *gate) leave() { <-g.slots }
 
-// retryLater refuses with a hint when to come again.
-func retryLater(reason string) error {
+// retryLater refuses with a hint when to come again, not before so long, and not all at once.
+func retryLater(reason string, notBefore time.Duration) error {
 	st := status.New(codes.Unavailable, reason)
-	if detailed, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(retryDelay)}); err == nil {
+	delay := notBefore + retryDelay + rand.N(retryDelay) //nolint:gosec // It spreads clients, nothing depends on it.
+	if detailed, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(delay)}); err == nil {
 		st = detailed
 	}
 	return st.Err()

@@ -15,8 +15,6 @@ import (
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"golang.org/x/net/http2"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"outrigger.dev/outrigger/xds/cache"
@@ -130,46 +128,6 @@ func TestNonceIsLast(t *testing.T) {
 		len(got.Resources) != 1 || got.Resources[0].Name != "a" || len(again) != len(wire) {
 		t.Errorf("got %v", &got)
 	}
-}
-
-// TestStreamsPerNode: one workload cannot take the places of all others.
-func TestStreamsPerNode(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		t.Helper()
-		m := newMesh(t, nil)
-		m.store.Publish(cache.Publication{Nodes: map[string]*cache.ViewSpec{"shop/web": {Scope: cache.All}, "shop/other": {Scope: cache.All}}})
-		open := func(workload string) *client {
-			c := m.connect(workload, "token-of-"+workload)
-			c.send(&discovery.DeltaDiscoveryRequest{TypeUrl: cache.Cluster.URL()})
-			synctest.Wait()
-			return c
-		}
-		var streams []*client
-		for range 4 {
-			streams = append(streams, open("web"))
-		}
-		fifth := open("web")
-		if got := status.Convert(fifth.ended()); got.Code() != codes.Unavailable || len(got.Details()) != 1 {
-			t.Errorf("the fifth stream: %v, %v", got, got.Details())
-		}
-		if !slices.Equal(m.observer.denied, []string{ReasonBusy}) {
-			t.Errorf("counted %q", m.observer.denied)
-		}
-		streams = append(streams, open("other"))
-		streams[0].close()
-		synctest.Wait()
-		streams = append(streams, open("web"))
-		for i, c := range streams[1:] {
-			if c.ended() != nil || c.next() == nil {
-				t.Errorf("stream %d: %v", i+1, c.ended())
-			}
-			c.close()
-		}
-		synctest.Wait()
-		if len(m.server.perNode) != 0 {
-			t.Errorf("left behind %v", m.server.perNode)
-		}
-	})
 }
 
 // TestConnectionBounds: what a connection may cost before and without a stream.

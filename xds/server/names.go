@@ -14,6 +14,8 @@ type nameSet struct {
 	// marks overrules base: true a member, false none. Without a base it holds members only.
 	marks map[string]bool
 	count int
+	// bytes is the length of all names.
+	bytes int
 	// tried is the count at which compact last found that it does not pay.
 	tried int
 }
@@ -30,6 +32,14 @@ func (n *nameSet) has(name string) bool {
 
 // add reports whether the name is new to the set.
 func (n *nameSet) add(name string) bool {
+	fresh := n.insert(name)
+	if fresh {
+		n.bytes += len(name)
+	}
+	return fresh
+}
+
+func (n *nameSet) insert(name string) bool {
 	if n.base == nil {
 		n.mark(name, true)
 		fresh := len(n.marks) > n.count
@@ -54,6 +64,7 @@ func (n *nameSet) remove(name string) bool {
 		return false
 	}
 	n.count--
+	n.bytes -= len(name)
 	if _, marked := n.marks[name]; marked {
 		delete(n.marks, name)
 		return true
@@ -63,10 +74,11 @@ func (n *nameSet) remove(name string) bool {
 }
 
 // adopt makes an empty set of all names of a snapshot and some others.
-func (n *nameSet) adopt(base *cache.Snapshot, size int, others []string) {
-	n.base, n.count = base, size+len(others)
+func (n *nameSet) adopt(base *cache.Snapshot, all *cache.Names, others []string) {
+	n.base, n.count, n.bytes = base, all.Len()+len(others), all.Size()
 	for _, name := range others {
 		n.mark(name, true)
+		n.bytes += len(name)
 	}
 }
 

@@ -84,8 +84,12 @@ func TestNameSetIsASet(t *testing.T) {
 				compacted = compacted || set.base != nil
 			},
 			"": func(rt *rapid.T) {
-				if set.count != len(plain) {
-					rt.Fatalf("counts %d, want %d", set.count, len(plain))
+				bytes := 0
+				for n := range plain {
+					bytes += len(n)
+				}
+				if set.count != len(plain) || set.bytes != bytes {
+					rt.Fatalf("counts %d of %d bytes, want %d of %d", set.count, set.bytes, len(plain), bytes)
 				}
 				for i := range 121 {
 					if n := fmt.Sprint("e", i); set.has(n) != plain[n] {

@@ -70,6 +70,8 @@ const (
 	ReasonUnknown       = "unknown-workload"
 	ReasonUnavailable   = "unavailable"
 	ReasonBusy          = "busy"
+	ReasonMemory        = "memory"
+	ReasonSuperseded    = "superseded"
 	ReasonSilent        = "silent"
 	ReasonUnimplemented = "unimplemented"
 )

@@ -13,6 +13,8 @@ type removals struct {
 	byRef map[cache.Ref]*removal
 	// next is when the first of those that wait for a time may go; zero when none does.
 	next time.Time
+	// bytes is the length of the names and versions that only the client told of.
+	bytes int
 }
 
 // removal is one name that is to go.
@@ -29,7 +31,25 @@ func (r *removals) add(ref cache.Ref, h had) {
 	if r.byRef == nil {
 		r.byRef = map[cache.Ref]*removal{}
 	}
-	r.byRef[ref] = &removal{had: h}
+	r.drop(ref)
+	rm := &removal{had: h}
+	r.byRef[ref] = rm
+	r.bytes += rm.size(ref)
+}
+
+func (r *removals) drop(ref cache.Ref) {
+	if rm, ok := r.byRef[ref]; ok {
+		r.bytes -= rm.size(ref)
+		delete(r.byRef, ref)
+	}
+}
+
+// size is what the server holds of a name that nobody but the client knows.
+func (rm *removal) size(ref cache.Ref) int {
+	if rm.had.res != nil {
+		return 0
+	}
+	return len(ref.Name) + len(rm.had.version)
 }
 
 func (r *removals) get(ref cache.Ref) (*removal, bool) {
@@ -40,7 +60,7 @@ func (r *removals) get(ref cache.Ref) (*removal, bool) {
 // cancel takes a name off the queue and returns what was there.
 func (r *removals) cancel(ref cache.Ref) (*removal, bool) {
 	rm, ok := r.byRef[ref]
-	delete(r.byRef, ref)
+	r.drop(ref)
 	return rm, ok
 }
 
@@ -72,7 +92,7 @@ func (r *removals) acknowledged(ref cache.Ref, e *entry, now time.Time) {
 		}
 	}
 	if e.res == nil {
-		delete(r.byRef, ref)
+		r.drop(ref)
 	}
 }
 

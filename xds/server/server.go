@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"sync"
+	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
@@ -23,7 +24,7 @@ type Server struct {
 	mu      sync.Mutex
 	closed  bool
 	streams map[*stream]struct{}
-	perNode map[string]int // open streams by Peer.Node
+	tenants map[string]*tenant // by Peer.Node
 }
 
 // New returns a server without streams.
@@ -33,9 +34,9 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config: config, gate: newGate(config.Limits),
+		config: config, gate: newGate(config),
 		draining: make(chan struct{}), ended: make(chan struct{}),
-		streams: map[*stream]struct{}{}, perNode: map[string]int{},
+		streams: map[*stream]struct{}{}, tenants: map[string]*tenant{},
 	}
 	s.settings = &settings{
 		timing: config.Timing, limits: config.Limits,
@@ -82,10 +83,10 @@ func (s *Server) serve(ctx context.Context, transport transport) error {
 		return status.Error(codes.Unauthenticated, "the server was built without its interceptors")
 	}
 	st := newStream(s, peer, transport)
-	if err := s.admit(st); err != nil {
+	if err := s.admit(st, time.Now()); err != nil {
 		return err
 	}
-	defer s.leave(st)
+	defer func() { s.leave(st, time.Now()) }()
 	s.config.Observer.Opened(peer)
 	reason, err := st.run(ctx)
 	s.config.Observer.Closed(peer, reason)
@@ -93,38 +94,6 @@ func (s *Server) serve(ctx context.Context, transport transport) error {
 		s.config.Logger.Warn("stream ended", "node", peer.Node, "reason", reason, "error", err)
 	}
 	return err
-}
-
-// admit counts a stream, unless there are too many, of all or of its workload, or the server drains.
-func (s *Server) admit(st *stream) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		s.config.Observer.Refused(ReasonDrained)
-		return errDraining
-	}
-	if len(s.streams) >= s.config.Limits.Streams {
-		s.config.Observer.Refused(ReasonBusy)
-		return retryLater("too many streams are open")
-	}
-	if s.perNode[st.peer.Node] >= s.config.Limits.StreamsPerNode {
-		s.config.Observer.Refused(ReasonBusy)
-		return retryLater("too many streams of this workload are open")
-	}
-	s.streams[st] = struct{}{}
-	s.perNode[st.peer.Node]++
-	s.work.Add(1)
-	return nil
-}
-
-func (s *Server) leave(st *stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.streams, st)
-	if s.perNode[st.peer.Node]--; s.perNode[st.peer.Node] == 0 {
-		delete(s.perNode, st.peer.Node)
-	}
-	s.work.Done()
 }
 
 var errDraining = status.Error(codes.Unavailable, "draining: this server is going away, connect to another or again")

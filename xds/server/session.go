@@ -45,11 +45,13 @@ type session struct {
 
 	types [cache.NumTypes]typeState
 	// stirred are the types that are not at rest.
-	stirred   typeMask
-	removals  removals
-	secrets   secretBook
-	nonces    rand.Source
-	outbox    []*response
+	stirred  typeMask
+	removals removals
+	secrets  secretBook
+	nonces   rand.Source
+	outbox   []*response
+	// unasked counts the requests that answered nothing of ours.
+	unasked   uint64
 	nackShare share
 }
 
@@ -287,6 +289,7 @@ func (s *session) onRequest(now time.Time, r *request) error {
 		return err
 	}
 	if !r.known {
+		s.unasked++
 		s.answerUnknown(r)
 		return nil
 	}
@@ -301,8 +304,21 @@ func (s *session) onRequest(now time.Time, r *request) error {
 		s.observer.Refused(ReasonLimit)
 		return status.Errorf(codes.ResourceExhausted, "%d names of %s, at most %d", n, t.typ, s.limits.NamesPerType)
 	}
+	if n := s.nameBytes(); n > s.limits.StreamBytes {
+		s.observer.Refused(ReasonLimit)
+		return status.Errorf(codes.ResourceExhausted, "names of %d bytes in all, at most %d", n, s.limits.StreamBytes)
+	}
 	s.pump(now)
 	return nil
+}
+
+// nameBytes is how much of what the client said is held for it.
+func (s *session) nameBytes() int {
+	n := s.removals.bytes
+	for i := range s.types {
+		n += s.types[i].names.bytes
+	}
+	return n
 }
 
 // check refuses what no client needs.

@@ -38,7 +38,10 @@ type stream struct {
 	mailbox   mailbox
 	inquiries inquiries
 	looping   atomic.Bool   // mail is opened from now on
+	heard     atomic.Int64  // when the last message came, in Unix nanoseconds
 	done      chan struct{} // closed when run returns
+
+	superseded bool // under the server's mu: it has been told to end
 
 	// All below belongs to run's goroutine.
 	session *session
@@ -46,6 +49,7 @@ type stream struct {
 	secrets SecretSession
 	sendDue time.Time // zero when nothing is being sent
 	careful bool      // what waits in gRPC is not known any more: no send at once
+	pace    pace
 	inGate  bool
 	gateDue time.Time
 	timer   *time.Timer
@@ -166,10 +170,6 @@ func shorten(s string) string { return fmt.Sprintf("%q", clip([]byte(s), 2*maxAg
 
 // open subscribes the stream to what its node sees.
 func (st *stream) open(ctx context.Context, first *request) error {
-	if err := st.server.gate.enter(ctx, st.server.draining); err != nil {
-		return err
-	}
-	st.inGate, st.gateDue = true, time.Now().Add(openingHold)
 	sub, err := st.server.config.Store.Subscribe(st.peer.Node, st.wake)
 	if err != nil {
 		return st.unknown()
@@ -177,6 +177,13 @@ func (st *stream) open(ctx context.Context, first *request) error {
 	st.sub = sub
 	snapshot, ok := sub.Current()
 	if !ok {
+		return st.unknown()
+	}
+	if err := st.server.gate.enter(ctx, st.server.draining, costOf(snapshot, first)); err != nil {
+		return err
+	}
+	st.inGate, st.gateDue = true, time.Now().Add(openingHold)
+	if snapshot, ok = sub.Current(); !ok { // It waited.
 		return st.unknown()
 	}
 	st.secrets = st.server.config.Secrets.Open(st.peer, func() { st.mailbox.put(st.onSecretsChanged) })
@@ -209,7 +216,7 @@ func (st *stream) unknown() error {
 	case <-st.server.config.Synced:
 		return closed(ReasonUnknown, status.Errorf(codes.NotFound, "no workload %q is known", st.peer.Node))
 	default:
-		return closed(ReasonUnavailable, retryLater("the sources are not synced yet"))
+		return closed(ReasonUnavailable, retryLater("the sources are not synced yet", 0))
 	}
 }
 
@@ -264,7 +271,7 @@ func (st *stream) turn(ctx context.Context) error {
 		if st.session.draining && st.session.idle() && st.sendDue.IsZero() {
 			return closed(ReasonDrained, errDraining)
 		}
-		if len(st.session.outbox) >= maxOutbox {
+		if len(st.session.outbox) >= maxOutbox || !st.pace.reads(now) {
 			return nil
 		}
 		select {
@@ -309,7 +316,10 @@ func (st *stream) onReceived(now time.Time, r received) error {
 	if r.err != nil {
 		return r.err
 	}
-	return st.session.onRequest(now, r.request)
+	st.heard.Store(now.UnixNano())
+	err := st.session.onRequest(now, r.request)
+	st.pace.count(st.session.unasked, now)
+	return err
 }
 
 func (st *stream) onSent(err error) error {
@@ -407,6 +417,7 @@ func (st *stream) startFetch(ctx context.Context, name, have string) {
 func (st *stream) arm(now time.Time) {
 	next := st.session.deadline(now)
 	earliest(&next, st.sendDue)
+	earliest(&next, st.pace.due)
 	if st.inGate {
 		earliest(&next, st.gateDue)
 	}

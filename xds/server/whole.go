@@ -19,7 +19,7 @@ func (s *session) subscribeWhole(t *typeState, r *request, now time.Time) bool {
 	if !ok {
 		return false
 	}
-	t.names.adopt(t.base, l.Names().Len(), others)
+	t.names.adopt(t.base, l.Names(), others)
 	has := compare(l, r.versions)
 	if has.nothing() {
 		t.queue.whole, t.asked = members{whole: l, asked: true}, true

@@ -112,7 +112,8 @@ func (p *plane) addEngine(store *cache.Store, auth *authenticator, sessions *sec
 	p.engine, err = server.New(server.Config{
 		Store: store, Auth: auth, Secrets: sessions, Observer: p.metrics.Engine, Logger: p.config.Logger,
 		Synced: p.feed.Ready(), Identifier: "outrigger " + p.config.Version,
-		Timing: server.Timing{Drain: p.config.ProxyDrainTime, MaxConnectionAge: p.config.MaxConnectionAge},
+		MemoryShort: newMemory().short,
+		Timing:      server.Timing{Drain: p.config.ProxyDrainTime, MaxConnectionAge: p.config.MaxConnectionAge},
 	})
 	if err != nil {
 		return err

@@ -33,6 +33,7 @@ type Config struct {
 
 // Run serves until ctx ends, then drains; that is no error.
 func Run(ctx context.Context, c Config) (err error) {
+	limitMemory(ctx, c.Logger)
 	identity, err := openIdentity(c)
 	if err != nil {
 		return err
