@@ -17,6 +17,9 @@ type fleet struct {
 	clients []*adsclient.Client
 	server  *process
 	touched atomic.Int64
+	last    atomic.Int64 // when a client was touched last, in Unix nanoseconds
+	away    atomic.Int64 // how many clients wait to come back
+	peak    int64        // the most memory that the server was seen to have while the fleet settled
 	expect  atomic.Pointer[expectation]
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
@@ -46,6 +49,7 @@ func newFleet(server *process, configs []adsclient.Config) *fleet {
 
 func (f *fleet) received(c *adsclient.Client, r adsclient.Response) {
 	f.touched.Add(1)
+	f.last.Store(time.Now().UnixNano())
 	if e := f.expect.Load(); e != nil && r.TypeURL == e.typ.URL() {
 		e.received(c, r)
 	}
@@ -72,16 +76,15 @@ func (f *fleet) connect(ctx context.Context) error {
 	running, cancel := context.WithCancel(ctx)
 	f.cancel = cancel
 	for _, c := range f.clients {
-		f.done.Go(func() {
-			if err := c.Run(running); err != nil && running.Err() == nil {
-				f.errs <- err
-			}
-		})
+		f.done.Go(func() { f.keep(running, c) })
 	}
 	return f.settle(ctx)
 }
 
-// settle waits for a second in which nothing came and neither side computed.
+// since returns how long after a moment the last client was touched.
+func (f *fleet) since(begun time.Time) time.Duration { return time.Unix(0, f.last.Load()).Sub(begun) }
+
+// settle waits for a second in which nobody was away, nothing came and neither side computed.
 func (f *fleet) settle(ctx context.Context) error {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -101,21 +104,34 @@ func (f *fleet) settle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if f.touched.Swap(0) == 0 && now.server-last.server < quietCPU && now.clients-last.clients < quietCPU {
+		f.peak = max(f.peak, now.memory)
+		if f.touched.Swap(0) == 0 && f.away.Load() == 0 && now.server-last.server < f.quiet() && now.clients-last.clients < f.quiet() {
 			return nil
 		}
 		last = now
 	}
 }
 
-// quietCPU is less than either side needs in a second in which it does something.
-const quietCPU = 40 * time.Millisecond
+// quietCPU is less than either side needs in a second in which it does something, and idleCPU is what each open
+// stream adds: keepalives and timers.
+const (
+	quietCPU = 40 * time.Millisecond
+	idleCPU  = 10 * time.Microsecond
+)
 
-// usage is the CPU that both sides have used so far.
-type usage struct{ server, clients time.Duration }
+func (f *fleet) quiet() time.Duration { return quietCPU + time.Duration(len(f.clients))*idleCPU }
+
+// usage is the CPU that both sides have used so far, and the memory that the server has.
+type usage struct {
+	server, clients time.Duration
+	memory          int64
+}
 
 func (f *fleet) usage() (u usage, err error) {
 	if u.server, err = f.server.cpu(); err != nil {
+		return u, err
+	}
+	if u.memory, err = f.server.memory(); err != nil {
 		return u, err
 	}
 	u.clients, err = cpuOf(os.Getpid())

@@ -24,23 +24,37 @@ type result struct {
 	addedBytes    int64         // per stream and service
 	reconnectCPU  time.Duration // per stream
 	reconnectBody int64         // bytes of resources, all streams together
+	firstTook     time.Duration // until the last client had everything
+	reconnectTook time.Duration
+	restarted     bool          // the following was measured: the server was killed, and started again at once
+	restartTook   time.Duration // until the last client had heard of it
+	restartCPU    time.Duration // per stream, with reading the mesh
+	restartBody   int64         // bytes of resources, all streams together
+	restartPeak   int64         // anonymous memory, the most that was seen, once a second
 	memory        int64         // anonymous, whole process
 	idleMemory    int64         // the same before the first stream
 }
 
 // target is a running server and what measures it.
 type target struct {
-	name    string
-	process *process
-	fleet   *fleet
-	mesh    mesh
-	options options
+	// restarts says that the server may be killed and started again.
+	restarts bool
+	name     string
+	process  *process
+	fleet    *fleet
+	mesh     mesh
+	options  options
+	dir      string
+	address  string
+	// generation counts the endpoint changes beside rude clients.
+	generation int
 }
 
 // figures are all that was measured.
 type figures struct {
 	servers []result
 	floors  []floor
+	rude    *rudeResult
 }
 
 func measureAll(ctx context.Context, o options, dir string) error {
@@ -62,6 +76,11 @@ func (s starter) measure(ctx context.Context, o options, dir string, to *figures
 	if s.floors != nil {
 		floors, err := s.floors(ctx, o, dir+"/"+s.name)
 		to.floors = append(to.floors, floors...)
+		return err
+	}
+	if s.rude != nil {
+		r, err := s.rude(ctx, o, dir+"/"+s.name)
+		to.rude = r
 		return err
 	}
 	r, err := measureOne(ctx, o, dir, s)
@@ -89,16 +108,22 @@ func measureOne(ctx context.Context, o options, dir string, start starter) (resu
 	return r, t.process.stop(ctx)
 }
 
+// step is a part of the measurement.
+type step struct {
+	what string
+	do   func(context.Context, *result) error
+}
+
 func (t *target) measure(ctx context.Context) (result, error) {
 	r := result{server: t.name}
-	steps := []struct {
-		what string
-		do   func(context.Context, *result) error
-	}{
+	steps := []step{
 		{"first connections", t.first},
 		{"endpoint changes", t.changes},
 		{"services added", t.additions},
 		{"reconnects", t.reconnect},
+	}
+	if t.restarts {
+		steps = append(steps, step{"killed and restarted", t.restart})
 	}
 	var err error
 	if r.idleMemory, err = t.process.memory(); err != nil {
@@ -119,10 +144,12 @@ func (t *target) perStream(d time.Duration) time.Duration {
 }
 
 func (t *target) first(ctx context.Context, r *result) error {
+	begun := time.Now()
 	cpu, err := t.process.spent(func() error { return t.fleet.connect(ctx) })
 	if err != nil {
 		return err
 	}
+	r.firstTook = t.fleet.since(begun)
 	messages, _ := t.fleet.bytes()
 	r.firstCPU, r.firstBytes = t.perStream(cpu), messages/int64(len(t.fleet.clients))
 	r.memory, err = t.process.memory()
@@ -186,8 +213,28 @@ func (t *target) additions(ctx context.Context, r *result) error {
 func (t *target) reconnect(ctx context.Context, r *result) error {
 	t.fleet.disconnect()
 	_, before := t.fleet.bytes()
+	begun := time.Now()
 	cpu, err := t.process.spent(func() error { return t.fleet.connect(ctx) })
+	r.reconnectTook = t.fleet.since(begun)
 	_, after := t.fleet.bytes()
 	r.reconnectCPU, r.reconnectBody = t.perStream(cpu), after-before
+	return err
+}
+
+// restart kills the server and starts it again at once; the clients come back by themselves.
+func (t *target) restart(ctx context.Context, r *result) error {
+	_, before := t.fleet.bytes()
+	t.fleet.peak = 0
+	begun := time.Now()
+	if err := t.process.restart(ctx); err != nil {
+		return err
+	}
+	if err := t.fleet.settle(ctx); err != nil {
+		return err
+	}
+	cpu, err := t.process.cpu()
+	_, after := t.fleet.bytes()
+	r.restarted, r.restartTook, r.restartCPU = true, t.fleet.since(begun), t.perStream(cpu)
+	r.restartBody, r.restartPeak = after-before, t.fleet.peak
 	return err
 }

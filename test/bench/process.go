@@ -21,6 +21,20 @@ type process struct {
 	exit chan error // how it ended; closed behind that
 }
 
+// restart kills the process, as a crash would, and runs the same command again.
+func (p *process) restart(ctx context.Context) error {
+	if err := p.cmd.Process.Kill(); err != nil {
+		return fmt.Errorf("kill pid %d: %w", p.cmd.Process.Pid, err)
+	}
+	<-p.exit
+	again, err := start(ctx, p.logs+".2", p.cmd.Path, p.cmd.Args[1:]...)
+	if err != nil {
+		return err
+	}
+	*p = *again
+	return nil
+}
+
 // start runs a command with its output in a file.
 func start(ctx context.Context, logs, program string, args ...string) (*process, error) {
 	out, err := os.Create(filepath.Clean(logs))

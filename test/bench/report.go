@@ -17,6 +17,7 @@ type row struct {
 
 var rows = []row{
 	{"first connection: CPU per stream", func(r result) string { return micros(r.firstCPU) }},
+	{"first connection: until all have all", func(r result) string { return millis(r.firstTook) }},
 	{"first connection: bytes per stream", func(r result) string { return fmt.Sprint(r.firstBytes) }},
 	{"one endpoint change: CPU per stream", func(r result) string { return micros(r.changeCPU) }},
 	{"one endpoint change: file to ACK, p50", func(r result) string { return millis(r.changeP50) }},
@@ -25,8 +26,21 @@ var rows = []row{
 	{"one service added: bytes per stream", func(r result) string { return fmt.Sprint(r.addedBytes) }},
 	{"reconnect, nothing changed: CPU per stream", func(r result) string { return micros(r.reconnectCPU) }},
 	{"reconnect, nothing changed: resource bytes, all streams", func(r result) string { return fmt.Sprint(r.reconnectBody) }},
+	{"reconnect, nothing changed: until all are back", func(r result) string { return millis(r.reconnectTook) }},
+	{"killed and restarted: until all are back", func(r result) string { return r.ofRestart(millis(r.restartTook)) }},
+	{"killed and restarted: CPU per stream", func(r result) string { return r.ofRestart(micros(r.restartCPU)) }},
+	{"killed and restarted: resource bytes, all streams", func(r result) string { return r.ofRestart(fmt.Sprint(r.restartBody)) }},
+	{"killed and restarted: most memory seen", func(r result) string { return r.ofRestart(mega(r.restartPeak)) }},
 	{"memory before the first stream", func(r result) string { return mega(r.idleMemory) }},
 	{"memory with all streams", func(r result) string { return mega(r.memory) }},
+}
+
+// ofRestart leaves a cell empty where no restart was measured.
+func (r result) ofRestart(cell string) string {
+	if !r.restarted {
+		return ""
+	}
+	return cell
 }
 
 func micros(d time.Duration) string { return fmt.Sprintf("%.1f us", float64(d)/1e3) }
@@ -46,6 +60,9 @@ func report(w io.Writer, o options, all figures) error {
 	}
 	if len(all.floors) > 0 {
 		err = errors.Join(err, reportFloors(w, o, all.floors))
+	}
+	if all.rude != nil {
+		err = errors.Join(err, reportRude(w, *all.rude))
 	}
 	return err
 }

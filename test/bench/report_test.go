@@ -13,6 +13,8 @@ func TestReport(t *testing.T) {
 		server: "outrigger", firstCPU: 2500 * time.Microsecond, firstBytes: 1_134_852, changeCPU: 9950 * time.Nanosecond,
 		changeP50: 1240 * time.Microsecond, changeP99: 42 * time.Millisecond, addedCPU: 70 * time.Microsecond, addedBytes: 1341,
 		reconnectCPU: 849_960 * time.Nanosecond, memory: 398_400_000, idleMemory: 15_500_000,
+		firstTook: 3100 * time.Millisecond, reconnectTook: 900 * time.Millisecond, restarted: true, restartTook: 2 * time.Second,
+		restartCPU: 1200 * time.Microsecond, restartPeak: 420_000_000,
 	}
 	stock := result{
 		server: "SnapshotCache", firstCPU: 28 * time.Millisecond, firstBytes: 1_240_000, changeCPU: 14_742 * time.Microsecond,

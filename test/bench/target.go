@@ -25,6 +25,8 @@ type starter struct {
 	run   func(ctx context.Context, o options, dir string) (*target, error)
 	// floors is there in place of run where there is no mesh to serve.
 	floors func(ctx context.Context, o options, dir string) ([]floor, error)
+	// rude is there in place of run where well-behaved clients are measured beside rude ones.
+	rude func(ctx context.Context, o options, dir string) (*rudeResult, error)
 }
 
 func starters(o options) ([]starter, error) {
@@ -32,12 +34,13 @@ func starters(o options) ([]starter, error) {
 		{name: "outrigger", run: startOutrigger},
 		{name: "SnapshotCache", light: true, run: startStock},
 		{name: "floor", floors: measureFloors},
+		{name: "rude", rude: measureRude},
 	}
 	var chosen []starter
 	for name := range strings.SplitSeq(o.servers, ",") {
 		i := slices.IndexFunc(known, func(s starter) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("-servers: there is no %q; there are outrigger, SnapshotCache and floor", name)
+			return nil, fmt.Errorf("-servers: there is no %q; there are outrigger, SnapshotCache, floor and rude", name)
 		}
 		chosen = append(chosen, known[i])
 	}
@@ -58,7 +61,12 @@ func startOutrigger(ctx context.Context, o options, dir string) (*target, error)
 	if err != nil {
 		return nil, err
 	}
-	return connectable(ctx, p, o, dir, address)
+	t, err := connectable(ctx, p, o, dir, address)
+	if err != nil {
+		return nil, err
+	}
+	t.restarts = true
+	return t, nil
 }
 
 func startStock(ctx context.Context, o options, dir string) (*target, error) {
@@ -86,7 +94,7 @@ func connectable(ctx context.Context, p *process, o options, dir, address string
 	if err != nil {
 		return nil, err
 	}
-	return &target{process: p, fleet: newFleet(p, configs)}, nil
+	return &target{process: p, fleet: newFleet(p, configs), dir: dir, address: address}, nil
 }
 
 // freeAddress returns a loopback address that nobody listens on now.

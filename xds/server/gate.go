@@ -16,7 +16,7 @@ import (
 
 const (
 	// openingWait is how long a stream waits for its first exchange to begin.
-	openingWait = 15 * time.Second
+	openingWait = 30 * time.Second
 	// openingHold is how long a slow first exchange keeps others waiting.
 	openingHold = 5 * time.Second
 	// retryDelay is the least that a client which is refused is told to wait; at most as much again is added by chance.

@@ -63,10 +63,12 @@ func newStream(s *Server, peer Peer, transport transport) *stream {
 	var seed [32]byte
 	_, _ = crand.Read(seed[:]) // It never fails.
 	wake := make(chan struct{}, 1)
-	return &stream{
+	st := &stream{
 		server: s, peer: peer, transport: transport, openedAt: time.Now(), nonces: rand.NewChaCha8(seed),
 		wake: wake, mailbox: mailbox{wake: wake}, received: make(chan received, 1), done: make(chan struct{}),
 	}
+	st.heard.Store(st.openedAt.UnixNano())
+	return st
 }
 
 // closing is how a stream ends: the word for metrics and the status for the client.
