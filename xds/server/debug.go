@@ -138,7 +138,7 @@ func (s *session) typeInfo(t *typeState) TypeInfo {
 func (t *typeState) lagging() (first []LaggingInfo, all int) {
 	count := func(m members, sent bool) {
 		all += m.len()
-		for _, e := range m.first(maxLagging + t.queue.void) {
+		for _, e := range m.first(maxLagging + t.queue.void + t.urgent.void) {
 			if e.name != "" && len(first) < maxLagging {
 				first = append(first, LaggingInfo{Name: e.name, Has: e.had.version, Wants: e.version(), Sent: sent})
 			}
@@ -150,9 +150,12 @@ func (t *typeState) lagging() (first []LaggingInfo, all int) {
 	for _, batch := range t.batches {
 		count(members{entries: batch}, false)
 	}
-	count(t.queue.whole, false)
-	count(members{entries: t.queue.list}, false)
-	return first, all - t.queue.void
+	for _, q := range []*queue{&t.urgent, &t.queue} {
+		count(q.whole, false)
+		count(members{entries: q.list}, false)
+		all -= q.void
+	}
+	return first, all
 }
 
 // expires returns when the first of the certificates that are not roots ends.

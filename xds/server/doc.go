@@ -19,12 +19,12 @@
 // sends what differs in steps: clusters, endpoints, secrets, listeners, routes,
 // each with one response in flight. A step is complete when all that was sent
 // is acknowledged and every name that it references was answered on this
-// stream; removals come last. Publications that arrive meanwhile are merged
+// stream; removals come last. What Envoy waits for before it acknowledges a cluster, its assignment, goes ahead. Publications that arrive meanwhile are merged
 // into the next round. What the client has is therefore a pointer to a snapshot
 // and a small difference: queues, refused contents, pending removals.
 //
 // The files: session.go (events and rounds), step.go (what may go when),
-// subscription.go and names.go (who asked for what), queue.go, respond.go (from
+// subscription.go and names.go (who asked for what), queue.go, urgent.go (what goes ahead), respond.go (from
 // queue to response), flight.go (ACK), refuse.go (NACK: halving, parking),
 // withhold.go, removal.go, sds.go; stream.go, mailbox.go, inquiry.go, sender.go and receiver.go
 // (the goroutines); codec.go, request.go and response.go (the wire).

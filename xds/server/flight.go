@@ -53,9 +53,8 @@ func (s *session) answered(t *typeState, r *request, now time.Time) {
 
 // done books acknowledged entries. In the common case there is nothing to book.
 func (s *session) done(t *typeState, m members, now time.Time) {
-	followed := t.typ == cache.Cluster && s.types[cache.Endpoints].requested
 	switch {
-	case s.removals.any() || followed || t.typ == cache.Secret, m.whole == nil && t.awaited.len() > 0:
+	case s.removals.any() || t.typ == cache.Secret, m.whole == nil && t.awaited.len() > 0:
 		list := m.list()
 		for i := range list {
 			s.doneOne(t, &list[i], now)
@@ -71,11 +70,7 @@ func (s *session) doneOne(t *typeState, e *entry, now time.Time) {
 	if s.removals.any() {
 		s.removals.acknowledged(cache.Ref{Type: t.typ, Name: e.name}, e, now)
 	}
-	switch {
-	case e.res == nil:
-	case t.typ == cache.Cluster:
-		s.follow(e.res)
-	case t.typ == cache.Secret:
+	if t.typ == cache.Secret && e.res != nil {
 		s.secrets.acknowledged(e)
 	}
 }

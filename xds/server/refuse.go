@@ -71,15 +71,19 @@ func (t *typeState) current(members []entry) []entry {
 		if !t.visible(e.name) {
 			continue
 		}
-		again, queued := t.queue.get(e.name)
+		q := &t.queue
+		if t.urgent.has(e.name) {
+			q = &t.urgent
+		}
+		again, queued := q.get(e.name)
 		same := queued && again.version() == e.version()
 		if again.fresh {
 			e.had = had{} // It gave the name up meanwhile, and what it had with it.
 		}
 		if same && len(members) > 1 {
-			t.queue.drop(e.name)
+			q.drop(e.name)
 		} else if queued {
-			t.queue.setHad(e.name, e.had)
+			q.setHad(e.name, e.had)
 		}
 		if !queued || same {
 			kept = append(kept, e)

@@ -10,7 +10,7 @@ import (
 func (s *session) send(t *typeState, now time.Time) {
 	must := t.mustAnswer && s.synced
 	m := s.nextBatch(t)
-	if t.queue.empty() && len(t.batches) == 0 {
+	if t.queue.empty() && t.urgent.empty() && len(t.batches) == 0 {
 		t.asked = false
 	}
 	if m.len() == 0 && !must {
@@ -24,12 +24,12 @@ func (s *session) send(t *typeState, now time.Time) {
 
 // nextBatch takes what goes into one response.
 func (s *session) nextBatch(t *typeState) members {
+	if m := s.fromEither(t, &t.urgent); m.len() > 0 {
+		return m
+	}
 	if len(t.batches) == 0 {
-		if whole := s.fromWhole(t); whole.len() > 0 {
-			return whole
-		}
-		if entries := s.fromQueue(t); len(entries) > 0 {
-			return members{entries: entries}
+		if m := s.fromEither(t, &t.queue); m.len() > 0 {
+			return m
 		}
 	}
 	if len(t.batches) == 0 {
@@ -42,17 +42,25 @@ func (s *session) nextBatch(t *typeState) members {
 	return members{entries: entries}
 }
 
+// fromEither takes what is whole, or else single entries.
+func (s *session) fromEither(t *typeState, q *queue) members {
+	if whole := s.fromWhole(q); whole.len() > 0 {
+		return whole
+	}
+	return members{entries: s.fromQueue(t, q)}
+}
+
 // fromWhole takes all of a type at once, where it fits into one response and nothing of it needs a look.
-func (s *session) fromWhole(t *typeState) members {
-	m := t.queue.whole
+func (s *session) fromWhole(q *queue) members {
+	m := q.whole
 	if m.whole == nil {
 		return m
 	}
 	if m.whole.Size() > s.limits.ResponseBytes || m.len() > s.limits.ResponseMembers || s.somethingRefused(m.whole) {
-		t.queue.spill()
+		q.spill()
 		return members{}
 	}
-	t.queue.whole = members{}
+	q.whole = members{}
 	return m
 }
 
@@ -68,11 +76,11 @@ func (s *session) somethingRefused(l *cache.Listing) bool {
 
 // fromQueue takes entries up to the limits of one response. What a client of that version is known to refuse
 // goes alone, later; what references a refused resource stays back.
-func (s *session) fromQueue(t *typeState) []entry {
+func (s *session) fromQueue(t *typeState, q *queue) []entry {
 	// In place: no more is written than was read.
-	entries := t.queue.list[:0]
+	entries := q.list[:0]
 	size := 0
-	t.queue.take(func(e entry) bool {
+	q.take(func(e entry) bool {
 		e = s.unlessRefused(t, e)
 		switch {
 		case e.res == nil:
@@ -104,6 +112,9 @@ func (s *session) respond(t *typeState, m members, now time.Time) {
 		s.awaitAll(t.typ, m.whole)
 	} else {
 		removed = s.respondEach(r, m.entries)
+	}
+	if t.typ == cache.Cluster {
+		s.followAll(m.list())
 	}
 	nonce := s.nextNonce()
 	r.push.Removed = len(removed)

@@ -66,7 +66,9 @@ type typeState struct {
 	// queue is what is to be sent; batches go before it, each as a response of its own.
 	queue   queue
 	batches [][]entry
-	flight  *flight
+	// urgent is what the client needs before it acknowledges what it was sent: it goes although that is not complete.
+	urgent queue
+	flight *flight
 	// asked says that the queue holds what a request waits for.
 	asked bool
 	// mustAnswer says that a request waits even if the answer is empty.

@@ -45,7 +45,7 @@ func (s *session) compact() {
 
 // waits reports whether there is something to be sent.
 func (s *session) waits(t *typeState) bool {
-	return !t.queue.empty() || len(t.batches) > 0 || t.mustAnswer && s.synced
+	return !t.queue.empty() || !t.urgent.empty() || len(t.batches) > 0 || t.mustAnswer && s.synced
 }
 
 // trySend makes the next response of a type, if it may go. One is in flight per type.
@@ -62,7 +62,7 @@ func (s *session) trySend(t *typeState, now time.Time) {
 // mayGo reports whether the steps before a type are complete. A push waits for them as long as the client
 // takes to answer; a request is answered after a moment in any case.
 func (s *session) mayGo(t *typeState, now time.Time) bool {
-	if !s.behind(t.typ) {
+	if !s.behind(t.typ) || !t.urgent.empty() {
 		return true
 	}
 	if t.blockedAt.IsZero() {
@@ -157,36 +157,12 @@ func (s *session) has(ref cache.Ref) bool {
 
 // pending reports whether a name is about to be sent or not yet acknowledged.
 func (t *typeState) pending(name string) bool {
-	if t.queue.has(name) || t.flight.has(name) {
-		return true
-	}
-	for _, batch := range t.batches {
-		if holds(batch, name) {
-			return true
-		}
-	}
-	return false
+	return t.queue.has(name) || t.urgent.has(name) || t.flight.has(name) || t.inBatches(name) != nil
 }
 
 // unawait drops what only this resource waited for.
 func (s *session) unawait(res *cache.Resource) {
 	for _, ref := range res.Refs() {
 		s.types[ref.Type].awaited.pay(ref.Name)
-	}
-}
-
-// follow queues the assignments of clusters that were just acknowledged, where the client
-// has asked for them before: Envoy does not ask again when a cluster changes.
-func (s *session) follow(cluster *cache.Resource) {
-	if !s.types[cache.Endpoints].requested {
-		return
-	}
-	t := s.stir(cache.Endpoints)
-	for _, ref := range cluster.Refs() {
-		if ref.Type != cache.Endpoints || !s.mustFollow(t, ref.Name) || !t.visible(ref.Name) || t.pending(ref.Name) {
-			continue
-		}
-		res := t.base.Get(cache.Endpoints, ref.Name)
-		s.enqueue(t, entry{name: ref.Name, res: res, had: t.has(ref.Name, res), asked: true}, false)
 	}
 }

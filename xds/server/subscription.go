@@ -198,23 +198,36 @@ func (s *session) enqueue(t *typeState, e entry, fresh bool) {
 		t.unsure[e.name] = struct{}{}
 		return
 	}
-	t.asked = t.asked || e.asked
-	for _, batch := range t.batches {
-		for i := range batch {
-			if batch[i].name == e.name {
-				batch[i].asked = batch[i].asked || e.asked
-				if e.fresh {
-					batch[i].had = had{}
-				}
-				return
-			}
+	if again := t.inBatches(e.name); again != nil {
+		t.asked = t.asked || e.asked
+		again.asked = again.asked || e.asked
+		if e.fresh {
+			again.had = had{}
 		}
+		return
 	}
+	if t.urgent.has(e.name) || t.hurries(e) {
+		t.hurry(e)
+		return
+	}
+	t.asked = t.asked || e.asked
 	if fresh {
 		t.queue.pushNew(e)
 		return
 	}
 	t.queue.push(e)
+}
+
+// inBatches returns the entry of a name that goes in a response of its own, nil if there is none.
+func (t *typeState) inBatches(name string) *entry {
+	for _, batch := range t.batches {
+		for i := range batch {
+			if batch[i].name == name {
+				return &batch[i]
+			}
+		}
+	}
+	return nil
 }
 
 // answerUnsure answers what was missing before the sources were synced.
@@ -254,10 +267,12 @@ func (s *session) unsubscribeAll(t *typeState) {
 	}
 	t.wildcard = false
 	t.mustAnswer = false
-	t.queue.spill()
-	for _, e := range t.queue.list {
-		if e.name != "" && !t.names.has(e.name) {
-			t.queue.drop(e.name)
+	for _, q := range []*queue{&t.queue, &t.urgent} {
+		q.spill()
+		for _, e := range q.list {
+			if e.name != "" && !t.names.has(e.name) {
+				q.drop(e.name)
+			}
 		}
 	}
 	for name := range t.parked {
@@ -280,6 +295,7 @@ func (s *session) dropUnlessNamed(t *typeState, name string) {
 // drop forgets everything about a name that the client does not want any more.
 func (s *session) drop(t *typeState, name string) {
 	t.queue.drop(name)
+	t.urgent.drop(name)
 	t.awaited.pay(name)
 	delete(t.unsure, name)
 	delete(t.refused, name)

@@ -22,7 +22,7 @@ func (s *session) subscribeWhole(t *typeState, r *request, now time.Time) bool {
 	t.names.adopt(t.base, l.Names(), others)
 	has := compare(l, r.versions)
 	if has.nothing() {
-		t.queue.whole, t.asked = members{whole: l, asked: true}, true
+		t.askWhole(members{whole: l, asked: true})
 	} else {
 		s.answerDiffering(t, l, has, now)
 	}
@@ -30,6 +30,15 @@ func (s *session) subscribeWhole(t *typeState, r *request, now time.Time) bool {
 		s.answerFirst(t, entry{name: name, had: had{version: has.other[name]}, asked: true}, now)
 	}
 	return true
+}
+
+// askWhole queues the answer to a request for everything.
+func (t *typeState) askWhole(m members) {
+	if t.awaited.len() > 0 {
+		t.urgent.whole = m
+		return
+	}
+	t.queue.whole, t.asked = m, true
 }
 
 // beyond returns which of the names are not in a set; ok is false when they do not
