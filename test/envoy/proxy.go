@@ -42,6 +42,8 @@ type Config struct {
 	Concurrency int
 	// Binary is the Envoy to run. Empty: what Binary returns.
 	Binary string
+	// Place is where it runs, and as whom.
+	Place process.Place
 }
 
 // Proxy is a running Envoy. Its methods may be called from several goroutines.
@@ -65,7 +67,7 @@ func Start(ctx context.Context, cfg Config) (*Proxy, error) {
 	}
 	p.process, err = process.Start(ctx, process.Config{
 		Path: cfg.Binary, Args: cfg.args(), Dir: cfg.Dir,
-		Log: p.path(logFile), Output: p.path(accessFile), Grace: stopGrace,
+		Log: p.path(logFile), Output: p.path(accessFile), Grace: stopGrace, Place: cfg.Place,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting an Envoy in %s: %w", cfg.Dir, err)

@@ -78,7 +78,8 @@ func (m *Mesh) get(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+	client := &http.Client{Transport: &http.Transport{DialContext: m.cfg.Dial}}
+	resp, err := client.Do(req)
 	if err != nil {
 		return "", err
 	}

@@ -25,6 +25,9 @@ type Config struct {
 	TrustDomain string
 	// IdentityTTL is the life of leaves. Zero: the control plane's default.
 	IdentityTTL time.Duration
+	// Place is where the control plane runs, and Dial connects to its metrics there. Zero: where the caller is.
+	Place process.Place
+	Dial  func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Mesh is a control plane with its folders. Its methods may be called from
@@ -74,7 +77,9 @@ func (m *Mesh) Remove(name string) error { return os.Remove(filepath.Join(m.Conf
 
 // StartServer starts the control plane and waits until it is ready.
 func (m *Mesh) StartServer(ctx context.Context) error {
-	server, err := process.Start(ctx, process.Config{Path: m.cfg.Binary, Args: m.serverArgs(), Log: m.serverLog()})
+	server, err := process.Start(ctx, process.Config{
+		Path: m.cfg.Binary, Args: m.serverArgs(), Log: m.serverLog(), Place: m.cfg.Place,
+	})
 	if err != nil {
 		return err
 	}

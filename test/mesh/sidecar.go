@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"outrigger.dev/outrigger/test/envoy"
+	"outrigger.dev/outrigger/test/process"
 )
 
 // SidecarConfig says whose sidecar is meant.
@@ -22,6 +24,10 @@ type SidecarConfig struct {
 	// Stolen is the workload whose token it shows; the service account has the
 	// same name. Empty: it shows its own.
 	Stolen string
+	// Bootstrap are further arguments of `outrigger bootstrap`.
+	Bootstrap []string
+	// Place is where the Envoy runs, and as whom. Its user owns the folder.
+	Place process.Place
 }
 
 // Sidecar is a running Envoy of a workload.
@@ -65,7 +71,7 @@ func (m *Mesh) Sidecar(ctx context.Context, cfg SidecarConfig) (*Sidecar, error)
 	if err != nil {
 		return nil, err
 	}
-	proxy, err := envoy.Start(ctx, envoy.Config{Dir: dir})
+	proxy, err := envoy.Start(ctx, envoy.Config{Dir: dir, Place: cfg.Place})
 	if err != nil {
 		return nil, err
 	}
@@ -99,10 +105,26 @@ func (m *Mesh) Bootstrap(ctx context.Context, cfg SidecarConfig) (string, error)
 	}
 	who := []string{"--namespace", cfg.Namespace, "--workload", cfg.Workload, "--service-account", cfg.ServiceAccount}
 	args := append([]string{"bootstrap", "--out", dir, "--server", cfg.Server, "--data-dir", m.DataDir()}, who...)
-	if _, err := m.Outrigger(ctx, args...); err != nil {
+	if _, err := m.Outrigger(ctx, append(args, cfg.Bootstrap...)...); err != nil {
 		return "", err
 	}
-	return dir, m.Token(ctx, cfg)
+	if err := m.Token(ctx, cfg); err != nil {
+		return "", err
+	}
+	return dir, give(dir, int(cfg.Place.User))
+}
+
+// give makes a user the owner of a folder and what is in it. 0: they stay the caller's.
+func give(dir string, user int) error {
+	if user == 0 {
+		return nil
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, user, user)
+	})
 }
 
 // Token writes a new join token into the folder of a sidecar.
@@ -116,5 +138,8 @@ func (m *Mesh) Token(ctx context.Context, cfg SidecarConfig) error {
 	}
 	_, err := m.Outrigger(ctx, "token", "--data-dir", m.DataDir(), "--namespace", cfg.Namespace,
 		"--service-account", cfg.ServiceAccount, "--workload", cfg.Workload, "--ttl", ttl.String(), "--out", file)
-	return err
+	if err != nil {
+		return err
+	}
+	return give(file, int(cfg.Place.User))
 }

@@ -28,6 +28,27 @@ type Config struct {
 	Output string
 	// Grace is how long the process may take to end on SIGTERM. Zero: DefaultGrace.
 	Grace time.Duration
+	// Place is where it runs. Zero: where the caller does, as the caller.
+	Place Place
+}
+
+// Place is a place on the machine other than the caller's.
+type Place struct {
+	// Around calls the function that starts the process on the thread on which it was called itself,
+	// and puts the thread into the place meanwhile, such as another network namespace. Nil: it is called as it is.
+	Around func(start func() error) error
+	// User is the id of the user and of the group that the process runs as. Zero: those of the caller.
+	User uint32
+}
+
+func (p Place) start(cmd *exec.Cmd) error {
+	if p.User != 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: p.User, Gid: p.User}
+	}
+	if p.Around == nil {
+		return cmd.Start()
+	}
+	return p.Around(cmd.Start)
 }
 
 // Process is a running program. Its methods may be called from several goroutines.
@@ -80,22 +101,27 @@ func (p *Process) run(started chan<- error) {
 }
 
 func (p *Process) launch() error {
-	said, err := appendTo(p.cfg.Log)
+	said, err := p.appendTo(p.cfg.Log)
 	if err != nil {
 		return err
 	}
 	defer said.Close()
-	output, err := appendTo(p.cfg.Output)
+	output, err := p.appendTo(p.cfg.Output)
 	if err != nil {
 		return err
 	}
 	defer output.Close()
 	p.cmd.Stdout, p.cmd.Stderr = output, said
-	return p.cmd.Start()
+	return p.cfg.Place.start(p.cmd)
 }
 
-func appendTo(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// appendTo opens a log for the process's user, who may open it again by the name /dev/stdout.
+func (p *Process) appendTo(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if user := int(p.cfg.Place.User); err == nil && user != 0 {
+		err = file.Chown(user, user)
+	}
+	return file, err
 }
 
 // PID is the process id.
