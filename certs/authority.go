@@ -1,9 +1,7 @@
 package certs
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -47,7 +45,6 @@ func (c Config) withDefaults() (Config, error) {
 // goroutines.
 type Authority struct {
 	config Config
-	lock   *os.File
 	// roots are the authorities that verify leaves; the first one signs. It
 	// is immutable. There is one until rotation prepares a second.
 	roots  []*root
@@ -55,10 +52,10 @@ type Authority struct {
 	signed atomic.Uint64
 }
 
-// Open takes the data folder for this process alone and loads its authority,
-// or makes one when there is none. The error is [ErrLocked] when another
-// server holds the folder; any other names the file and the fix. Call Close
-// to give the folder back.
+// Open loads the authority of the data folder, or makes one when there is none.
+// Any number of servers may open one folder, also at once and for the first
+// time: all get the authority of whoever was first. The error names the file
+// and the fix.
 func Open(config Config) (*Authority, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -67,16 +64,7 @@ func Open(config Config) (*Authority, error) {
 	if err := openFolder(config.Dir); err != nil {
 		return nil, err
 	}
-	lock, err := lockFolder(config.Dir)
-	if err != nil {
-		return nil, err
-	}
-	authority, err := load(config)
-	if err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
-	authority.lock = lock
-	return authority, nil
+	return load(config)
 }
 
 // load reads or makes the authority and writes its public part.
@@ -101,14 +89,6 @@ func load(config Config) (*Authority, error) {
 		return nil, err
 	}
 	return authority, nil
-}
-
-// Close gives the data folder back to other servers.
-func (a *Authority) Close() error {
-	if err := a.lock.Close(); err != nil {
-		return fmt.Errorf("lock of the data folder: %w", err)
-	}
-	return nil
 }
 
 // TrustDomain returns the trust domain of every identity that is signed here.

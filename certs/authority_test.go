@@ -28,7 +28,7 @@ func TestOpenMakesAFolderThatIsPrivate(t *testing.T) {
 	clock, dir := newClock(), dataFolder(t)
 	authority := openAt(t, Config{Dir: dir, Clock: clock.Now})
 	for path, want := range map[string]fs.FileMode{
-		"": 0o700, authorityFile: 0o600, lockFile: 0o600, rootsFile: 0o644,
+		"": 0o700, authorityFile: 0o600, rootsFile: 0o644,
 	} {
 		if got := mode(t, filepath.Join(dir, path)); got != want {
 			t.Errorf("%q has mode %04o, want %04o", path, got, want)
@@ -64,9 +64,6 @@ func checkSPIFFERoot(t *testing.T, root *x509.Certificate, now time.Time) {
 func TestReopenKeepsTheAuthority(t *testing.T) {
 	clock, dir := newClock(), dataFolder(t)
 	first := openAt(t, Config{Dir: dir, Clock: clock.Now})
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
 	before := mustStat(t, RootsPath(dir))
 	second := openAt(t, Config{Dir: dir, Clock: clock.Now})
 	if first.Bundle().Version != second.Bundle().Version {
@@ -88,9 +85,7 @@ func mustStat(t *testing.T, path string) fs.FileInfo {
 
 func TestRootsAreWrittenAgainWhenLost(t *testing.T) {
 	dir := dataFolder(t)
-	if err := openAt(t, Config{Dir: dir}).Close(); err != nil {
-		t.Fatal(err)
-	}
+	openAt(t, Config{Dir: dir})
 	if err := os.WriteFile(RootsPath(dir), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -100,50 +95,52 @@ func TestRootsAreWrittenAgainWhenLost(t *testing.T) {
 	}
 }
 
-func TestOneServerAtATime(t *testing.T) {
-	dir := dataFolder(t)
-	first := openAt(t, Config{Dir: dir})
-	_, err := Open(Config{Dir: dir, TrustDomain: testDomain})
-	if !errors.Is(err, ErrLocked) {
-		t.Fatalf("error %v, want ErrLocked", err)
-	}
-	for _, part := range []string{dir, fmt.Sprintf("process %d", os.Getpid()), "--data-dir"} {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("error %q does not say %q", err, part)
+// However many servers start at once in a new folder, all have the authority of the one
+// that was first, and what one of them signs, all of them keep.
+func TestServersThatStartAtOnce(t *testing.T) {
+	for range 20 {
+		dir, clock := dataFolder(t), newClock()
+		var opening sync.WaitGroup
+		opened := make([]*Authority, 8)
+		for i := range opened {
+			opening.Go(func() {
+				var err error
+				if opened[i], err = Open(Config{Dir: dir, TrustDomain: testDomain, Clock: clock.Now}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		opening.Wait()
+		if t.Failed() {
+			return
+		}
+		version := leafOf(t, NewIssuer(opened[0]), cart, "").Version
+		for _, other := range opened[1:] {
+			if other.Bundle().Version != opened[0].Bundle().Version {
+				t.Fatal("two servers of one folder have two authorities")
+			}
+			if got := leafOf(t, NewIssuer(other), cart, version); !got.Keep || got.Version != version {
+				t.Fatalf("a leaf of one server is not kept by another: %+v", got)
+			}
+		}
+		if roots, _, err := ReadRoots(dir); err != nil || !bytes.Equal(roots, opened[0].Bundle().PEM) {
+			t.Fatalf("roots.pem is not that of the authority: %v", err)
 		}
 	}
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	openAt(t, Config{Dir: dir})
 }
 
-// However many servers start at once in a new folder, one wins, and its
-// authority is the one that stays.
-func TestServersThatStartAtOnce(t *testing.T) {
+// A server that died while it made the authority leaves what is in nobody's way.
+func TestCrashWhileTheAuthorityIsMade(t *testing.T) {
 	dir := dataFolder(t)
-	var wait sync.WaitGroup
-	opened := make(chan *Authority, 16)
-	for range cap(opened) {
-		wait.Go(func() {
-			authority, err := Open(Config{Dir: dir, TrustDomain: testDomain})
-			if err == nil {
-				opened <- authority
-			} else if !errors.Is(err, ErrLocked) {
-				t.Error(err)
-			}
-		})
-	}
-	wait.Wait()
-	if len(opened) != 1 {
-		t.Fatalf("%d servers hold the folder, want 1", len(opened))
-	}
-	winner := <-opened
-	if err := winner.Close(); err != nil {
+	if err := openFolder(dir); err != nil {
 		t.Fatal(err)
 	}
-	if again := openAt(t, Config{Dir: dir}); again.Bundle().Version != winner.Bundle().Version {
-		t.Error("the authority was replaced")
+	if _, err := writeTemp(dir, []byte("-----BEGIN PRIVATE KEY-----\nhalf"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first, second := openAt(t, Config{Dir: dir}), openAt(t, Config{Dir: dir})
+	if first.Bundle().Version != second.Bundle().Version {
+		t.Error("two servers of one folder have two authorities")
 	}
 }
 
@@ -269,9 +266,7 @@ func (s spoiled) run(t *testing.T) {
 	t.Helper()
 	t.Run(s.name, func(t *testing.T) {
 		clock, dir := newClock(), dataFolder(t)
-		if err := openAt(t, Config{Dir: dir, Clock: clock.Now}).Close(); err != nil {
-			t.Fatal(err)
-		}
+		openAt(t, Config{Dir: dir, Clock: clock.Now})
 		path := filepath.Join(dir, authorityFile)
 		good, err := os.ReadFile(path)
 		if err != nil {
@@ -313,9 +308,7 @@ func firstBlock(data []byte) []byte {
 
 func TestOpenRefusesWhatHasEnded(t *testing.T) {
 	clock, dir := newClock(), dataFolder(t)
-	if err := openAt(t, Config{Dir: dir, Clock: clock.Now}).Close(); err != nil {
-		t.Fatal(err)
-	}
+	openAt(t, Config{Dir: dir, Clock: clock.Now})
 	for _, test := range []struct {
 		shift time.Duration
 		want  string

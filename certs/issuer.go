@@ -17,6 +17,10 @@ func NewIssuer(authority *Authority) *Issuer { return &Issuer{authority: authori
 // same identity that is good and not yet due for renewal, the secret is that
 // version with Keep set: a reconnect costs no signature.
 func (i *Issuer) Leaf(ctx context.Context, identity Identity, haveVersion string) (Secret, error) {
+	return i.leaf(ctx, identity, haveVersion)
+}
+
+func (i *Issuer) leaf(ctx context.Context, identity Identity, haveVersion string, dnsNames ...string) (Secret, error) {
 	if kept, ok := i.keep(identity, haveVersion); ok {
 		return kept, nil
 	}
@@ -24,7 +28,7 @@ func (i *Issuer) Leaf(ctx context.Context, identity Identity, haveVersion string
 	if err != nil {
 		return Secret{}, err
 	}
-	leaf, err := i.authority.Sign(ctx, identity, &key.PublicKey)
+	leaf, err := i.authority.signIdentity(ctx, identity, &key.PublicKey, dnsNames)
 	if err != nil {
 		return Secret{}, err
 	}

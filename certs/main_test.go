@@ -1,8 +1,6 @@
 package certs
 
 import (
-	"errors"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -52,11 +50,6 @@ func openAt(tb testing.TB, config Config) *Authority {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := authority.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-			tb.Error(err)
-		}
-	})
 	return authority
 }
 

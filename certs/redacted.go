@@ -57,6 +57,9 @@ func (redacted[T]) LogValue() slog.Value { return slog.StringValue(redactedText)
 // everywhere; Reveal gives the bytes, which the caller must not change.
 type PrivateKeyPEM struct{ redacted[[]byte] }
 
+// NewPrivateKeyPEM holds a key that was received.
+func NewPrivateKeyPEM(text []byte) PrivateKeyPEM { return PrivateKeyPEM{hide(text)} }
+
 // Token is a signed join token. It prints as "[redacted]" everywhere; Reveal
 // gives the text that goes behind "Bearer ".
 type Token struct{ redacted[string] }

@@ -33,7 +33,7 @@ const (
 // It belongs to one stream, never to a shared cache, and is immutable.
 type Secret struct {
 	Kind Kind
-	// Name is NameIdentity or NameRoots.
+	// Name is NameIdentity, NameWorkload or NameRoots.
 	Name string
 	// Version of a leaf is "<spiffe id>;<authority id>;<key algorithm>;<not
 	// after, unix seconds>;<front of the serial number>", at most 1 KB; that

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ const ServerName = "outrigger"
 // The certificate lives in memory and is renewed by the same predicates as a
 // proxy's, when a handshake finds it due.
 func (a *Authority) ServerTLS(names []string) (*tls.Config, error) {
-	source := &serverCert{authority: a}
+	source := &serverCert{authority: a, usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	for _, name := range append([]string{ServerName}, names...) {
 		if err := source.add(name); err != nil {
 			return nil, err
@@ -41,11 +42,13 @@ func (a *Authority) ServerTLS(names []string) (*tls.Config, error) {
 	}, nil
 }
 
-// serverCert is the server's certificate and its key.
+// serverCert is a certificate of the control plane itself, and its key.
 type serverCert struct {
 	authority *Authority
 	dns       []string
 	ips       []net.IP
+	uris      []*url.URL
+	usages    []x509.ExtKeyUsage
 
 	mu       sync.Mutex // Held while signing too: one handshake signs, the others wait for it.
 	cert     *tls.Certificate
@@ -91,7 +94,8 @@ func (s *serverCert) renew() error {
 	leaf, err := s.authority.sign(&x509.Certificate{
 		DNSNames:    s.dns,
 		IPAddresses: s.ips,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		URIs:        s.uris,
+		ExtKeyUsage: s.usages,
 	}, &key.PublicKey)
 	if err != nil {
 		return err

@@ -42,6 +42,10 @@ func (l *Leaf) ChainPEM() []byte {
 // from whoever asks. The identity must be of this trust domain, the key ECDSA
 // P-256. The certificate never outlives the authority.
 func (a *Authority) Sign(ctx context.Context, identity Identity, key crypto.PublicKey) (*Leaf, error) {
+	return a.signIdentity(ctx, identity, key, nil)
+}
+
+func (a *Authority) signIdentity(ctx context.Context, identity Identity, key crypto.PublicKey, dnsNames []string) (*Leaf, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("sign %s: %w", identity, err)
 	}
@@ -54,6 +58,7 @@ func (a *Authority) Sign(ctx context.Context, identity Identity, key crypto.Publ
 	}
 	leaf, err := a.sign(&x509.Certificate{
 		URIs:        []*url.URL{id.URL()},
+		DNSNames:    dnsNames,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}, key)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,9 +59,27 @@ func TestWriteTokenRefuses(t *testing.T) {
 // renewal runs a renewer in a bubble, where time passes at once, until stop.
 type renewal struct {
 	path   string
-	log    *bytes.Buffer
+	log    *renewalLog
 	result chan error
 	stop   context.CancelFunc
+}
+
+// renewalLog may be read while it is written.
+type renewalLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *renewalLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *renewalLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func startRenewal(t *testing.T, dir, path string, ttl time.Duration) (*renewal, *TokenVerifier) {
@@ -77,7 +96,7 @@ func startRenewal(t *testing.T, dir, path string, ttl time.Duration) (*renewal, 
 	request := cartRequest
 	request.TTL = ttl
 	ctx, stop := context.WithCancel(t.Context())
-	run := &renewal{path: path, log: &bytes.Buffer{}, result: make(chan error, 1), stop: stop}
+	run := &renewal{path: path, log: &renewalLog{}, result: make(chan error, 1), stop: stop}
 	renewer := &Renewer{Signer: signer, Request: request, Path: path, Logger: slog.New(slog.NewTextHandler(run.log, nil))}
 	go func() { run.result <- renewer.Renew(ctx) }()
 	return run, verifier

@@ -27,6 +27,9 @@ func NewTokenVerifier(config TokenConfig) (*TokenVerifier, error) {
 	return &TokenVerifier{config: config, key: &key.PublicKey}, nil
 }
 
+// TrustDomain returns the trust domain of every token that is accepted.
+func (v *TokenVerifier) TrustDomain() string { return v.config.TrustDomain }
+
 // Verify checks a token and returns what it says. The error is
 // [ErrTokenInvalid], [ErrTokenExpired] or [ErrTokenNotYetValid]; nothing is
 // parsed of a token of more than 4 KB.

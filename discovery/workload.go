@@ -21,7 +21,12 @@ type Workload struct {
 	// Sidecar says that an Envoy of the mesh stands before the instance. It is
 	// declared, and does not change when that Envoy's stream comes or goes.
 	Sidecar bool
+	// Proxyless says that the instance is a gRPC program that speaks xDS and mesh mTLS itself. It excludes Sidecar.
+	Proxyless bool
 }
+
+// InMesh reports whether the instance speaks mesh mTLS and takes configuration: by a sidecar or by itself.
+func (w *Workload) InMesh() bool { return w.Sidecar || w.Proxyless }
 
 // Equal reports whether both describe the same instance; Origin.Location takes no part.
 func (w *Workload) Equal(other *Workload) bool {
@@ -31,5 +36,6 @@ func (w *Workload) Equal(other *Workload) bool {
 	return w.ID == other.ID && w.Origin.Kind == other.Origin.Kind &&
 		w.ServiceAccount == other.ServiceAccount && w.Network == other.Network &&
 		w.Locality == other.Locality && w.Health == other.Health && w.Sidecar == other.Sidecar &&
+		w.Proxyless == other.Proxyless &&
 		slices.Equal(w.Addresses, other.Addresses) && maps.Equal(w.Labels, other.Labels)
 }

@@ -98,7 +98,8 @@ func (m *goldenMesh) port(id discovery.ServiceID, port uint16) (ir.Peers, *ir.En
 func (m *goldenMesh) peer(e *discovery.Endpoint) policy.Peer {
 	for _, w := range m.Workloads {
 		if w.ID == e.Workload {
-			mode := policy.ClientMode(policy.PickMesh(m.Mesh), policy.PickPeer(m.Peers, w), policy.PickProxy(m.Proxies, w), e.Address.Port())
+			rule := policy.Listening(policy.PickProxy(m.Proxies, w), w)
+			mode := policy.ClientMode(policy.PickMesh(m.Mesh), policy.PickPeer(m.Peers, w), rule, e.Address.Port())
 			return policy.PeerOf(w, mode, m.TrustDomain)
 		}
 	}
@@ -113,7 +114,7 @@ func (m *goldenMesh) workload(w *discovery.Workload) workloadIR {
 		Workload: w, Proxy: proxy, Peer: policy.PickPeer(m.Peers, w), Mesh: policy.PickMesh(m.Mesh),
 		Ports: m.targetPorts(w), TrustDomain: m.TrustDomain,
 	})
-	out.Egress, more = policy.ResolveEgress(proxy, m.service)
+	out.Egress, more = policy.ResolveEgress(policy.Listening(proxy, w), m.service)
 	problems = append(problems, more...)
 	for _, p := range append(problems, policy.CheckScope(proxy, m.service)...) {
 		text := p.Reason + ": " + p.String()

@@ -35,6 +35,10 @@ func ResolveInbound(in InboundInput) (*ir.Inbound, []discovery.Problem) {
 		IdleTimeout:           IdleTimeout,
 		MaxConnectionDuration: InboundMaxConnectionDuration,
 	}
+	if in.Workload.Proxyless {
+		out.Proxyless, out.Ports = true, proxylessPorts(in, ports)
+		return out, append(append(problems, notGRPC(in)...), notListening(in)...)
+	}
 	if in.Proxy != nil && in.Proxy.Explicit {
 		var more []discovery.Problem
 		out.Explicit = true

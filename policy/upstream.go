@@ -14,9 +14,9 @@ type Peer struct {
 }
 
 // PeerOf says who answers at a port of the workload where clients meet the mode (ClientMode). No workload, one
-// without a sidecar, and a port where mTLS is disabled are plain.
+// outside the mesh, and a port where mTLS is disabled are plain.
 func PeerOf(w *discovery.Workload, mode ir.MTLSMode, trustDomain string) Peer {
-	if w == nil || !w.Sidecar || mode == ir.Disabled {
+	if w == nil || !w.InMesh() || mode == ir.Disabled {
 		return Peer{}
 	}
 	return Peer{Mesh: true, Identity: SPIFFEID(trustDomain, w)}

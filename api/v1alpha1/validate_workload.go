@@ -15,6 +15,10 @@ func (w *Workload) Validate() field.ErrorList {
 	if account := w.Spec.ServiceAccountName; account != "" {
 		errs = append(errs, invalid(spec.Child("serviceAccountName"), account, validation.IsDNS1123Subdomain(account))...)
 	}
+	if w.Spec.Sidecar && w.Spec.Proxyless {
+		errs = append(errs, field.Invalid(spec.Child("proxyless"), true,
+			"sidecar and proxyless exclude each other: an instance has a proxy before it or none"))
+	}
 	errs = append(errs, validatePorts(spec.Child("ports"), w.Spec.Ports)...)
 	errs = append(errs, validateLocality(spec.Child("locality"), &w.Spec.Locality)...)
 	errs = append(errs, validateLabelValue(spec.Child("network"), w.Spec.Network)...)

@@ -28,6 +28,8 @@ type Workload struct {
 }
 
 // WorkloadSpec says where an instance is and what it is.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.sidecar) && self.sidecar && has(self.proxyless) && self.proxyless)",message="sidecar and proxyless exclude each other: an instance has a proxy before it or none"
 type WorkloadSpec struct {
 	// Addresses at which the instance is reached, 1 to 8 of them, no address
 	// twice. Services use the first one of each family: IPv4, and IPv6 as the
@@ -58,6 +60,16 @@ type WorkloadSpec struct {
 	//
 	// +optional
 	Sidecar bool `json:"sidecar,omitempty"`
+
+	// Says that the instance is a gRPC program which takes its configuration
+	// from the mesh itself, without a proxy: its clients call xds:///, its
+	// servers are xDS servers. Others then speak mTLS with it by themselves, on
+	// the ports that services declare as grpc or http2. It serves mTLS only,
+	// also where the mode is permissive, unless the mode is disabled.
+	// Default: false; it excludes sidecar.
+	//
+	// +optional
+	Proxyless bool `json:"proxyless,omitempty"`
 
 	// Ports of the instance that have a name. A Service whose targetPort is a
 	// name finds the number here, so that instances may differ in it. A

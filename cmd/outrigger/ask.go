@@ -11,7 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"outrigger.dev/outrigger/xds/debug"
+	"outrigger.dev/outrigger/cmd/internal/cli"
+	"outrigger.dev/outrigger/xds/replica"
 )
 
 // askTimeout bounds one question to the server.
@@ -20,19 +21,24 @@ const askTimeout = 10 * time.Second
 // watchEvery is how often --watch asks.
 const watchEvery = time.Second
 
-// ask puts one question to the server of a data folder.
-func ask[T any](ctx context.Context, dir string, question func(context.Context, *debug.Client) (T, error)) (T, error) {
+// ask puts one question to a server of a data folder.
+func ask[T any](ctx context.Context, dir string, question func(context.Context, *replica.Client) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	answer, err := question(ctx, debug.NewClient(dir))
+	answer, err := question(ctx, replica.NewClient(dir))
+	return answer, explainAsk(err, dir)
+}
+
+// explainAsk says what to do when no server answers.
+func explainAsk(err error, dir string) error {
 	_, unreachable := errors.AsType[*net.OpError](err)
 	switch {
 	case !unreachable:
-		return answer, err
+		return err
 	case errors.Is(err, os.ErrPermission):
-		return answer, hint(err, "ask as the user that runs the server")
+		return cli.Hint(err, "ask as the user that runs the server")
 	default:
-		return answer, hint(err, "outrigger server --data-dir %s --config-dir DIR, or name the data folder of the running server", quoteArg(dir))
+		return cli.Hint(err, "outrigger server --data-dir %s --config-dir DIR, or name the data folder of the running server", quoteArg(dir))
 	}
 }
 
@@ -69,14 +75,14 @@ func completeProxies(dataDir *string) cobra.CompletionFunc {
 		if len(args) > 0 || *dataDir == "" {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		proxies, err := ask(cmd.Context(), *dataDir, func(ctx context.Context, c *debug.Client) ([]debug.Proxy, error) {
+		all, err := ask(cmd.Context(), *dataDir, func(ctx context.Context, c *replica.Client) (replica.Proxies, error) {
 			return c.Proxies(ctx)
 		})
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		names := make([]cobra.Completion, len(proxies))
-		for i, proxy := range proxies {
+		names := make([]cobra.Completion, len(all.Proxies))
+		for i, proxy := range all.Proxies {
 			names[i] = cobra.CompletionWithDesc(proxy.Name, proxy.State)
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"outrigger.dev/outrigger/certs"
+	"outrigger.dev/outrigger/cmd/internal/cli"
 )
 
 // envDataDir names the data folder where no flag does.
@@ -29,7 +30,7 @@ func needDataDir(cmd *cobra.Command, dir string) error {
 	if dir != "" {
 		return nil
 	}
-	return usagef(cmd, "no data folder: give --data-dir DIR or set %s", envDataDir)
+	return cli.Usagef(cmd, "no data folder: give --data-dir DIR or set %s", envDataDir)
 }
 
 // workloadFlags are who a workload is.
@@ -45,7 +46,7 @@ func (f *workloadFlags) add(cmd *cobra.Command) {
 
 func (f *workloadFlags) check(cmd *cobra.Command) error {
 	if f.workload == "" {
-		return usagef(cmd, "no workload: give --workload NAME, the name of its Workload object")
+		return cli.Usagef(cmd, "no workload: give --workload NAME, the name of its Workload object")
 	}
 	return nil
 }
@@ -57,7 +58,7 @@ func trustDomainOf(dataDir, flag string) (string, error) {
 	}
 	_, domain, err := certs.ReadRoots(dataDir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", hint(err, "outrigger server --data-dir %s ..., or give --trust-domain", dataDir)
+		return "", cli.Hint(err, "outrigger server --data-dir %s ..., or give --trust-domain", dataDir)
 	}
 	return domain, err
 }

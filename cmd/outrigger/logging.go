@@ -5,6 +5,8 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+
+	"outrigger.dev/outrigger/cmd/internal/cli"
 )
 
 // logFlags say how the log looks.
@@ -34,7 +36,7 @@ func (f *logFlags) logger(cmd *cobra.Command, w io.Writer) (*slog.Logger, error)
 	case "error":
 		level = slog.LevelError
 	default:
-		return nil, usagef(cmd, "--log-level %q: want debug, info, warn or error", f.level)
+		return nil, cli.Usagef(cmd, "--log-level %q: want debug, info, warn or error", f.level)
 	}
 	options := &slog.HandlerOptions{Level: level}
 	switch f.format {
@@ -43,6 +45,6 @@ func (f *logFlags) logger(cmd *cobra.Command, w io.Writer) (*slog.Logger, error)
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	default:
-		return nil, usagef(cmd, "--log-format %q: want text or json", f.format)
+		return nil, cli.Usagef(cmd, "--log-format %q: want text or json", f.format)
 	}
 }

@@ -13,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"outrigger.dev/outrigger/cmd/internal/cli"
 	"outrigger.dev/outrigger/xds/debug"
+	"outrigger.dev/outrigger/xds/replica"
 	"outrigger.dev/outrigger/xds/server"
 )
 
@@ -27,7 +29,7 @@ NAME is "<namespace>/<workload>", or "<workload>" of the namespace of -n.`
 type proxyFlags struct {
 	dataDir, namespace string
 	watch              bool
-	out                *output
+	out                *cli.Output
 }
 
 func newProxy() *cobra.Command {
@@ -38,19 +40,19 @@ func newProxy() *cobra.Command {
 		Long:  proxyLong,
 		Example: `  outrigger proxy shop/cart-1 --data-dir data/
   outrigger proxy cart-1 -n shop --data-dir data/ -o json`,
-		Args:              arguments("the NAME of a proxy"),
+		Args:              cli.Arguments("the NAME of a proxy"),
 		ValidArgsFunction: completeProxies(&f.dataDir),
 		RunE:              func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	dataDirFlag(cmd, &f.dataDir, "data folder of the running server")
 	cmd.Flags().StringVarP(&f.namespace, "namespace", "n", "default", "namespace of a NAME that has none")
 	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "print it again whenever it changes")
-	f.out = outputFlag(cmd, formatTable, formatJSON, formatYAML)
+	f.out = cli.OutputFlag(cmd, cli.FormatTable, cli.FormatJSON, cli.FormatYAML)
 	return cmd
 }
 
 func (f *proxyFlags) run(cmd *cobra.Command, name string) error {
-	if err := f.out.check(cmd); err != nil {
+	if err := f.out.Check(cmd); err != nil {
 		return err
 	}
 	if err := needDataDir(cmd, f.dataDir); err != nil {
@@ -59,17 +61,17 @@ func (f *proxyFlags) run(cmd *cobra.Command, name string) error {
 	name = nodeName(f.namespace, name)
 	var last *debug.Proxy
 	return follow(cmd.Context(), f.watch, func() error {
-		proxy, err := ask(cmd.Context(), f.dataDir, func(ctx context.Context, c *debug.Client) (debug.Proxy, error) {
+		proxy, err := ask(cmd.Context(), f.dataDir, func(ctx context.Context, c *replica.Client) (debug.Proxy, error) {
 			return c.Proxy(ctx, name)
 		})
 		if errors.Is(err, debug.ErrNotFound) {
-			return hint(err, "outrigger proxies --data-dir %s", quoteArg(f.dataDir))
+			return cli.Hint(err, "outrigger proxies --data-dir %s", quoteArg(f.dataDir))
 		}
 		if err != nil || (last != nil && reflect.DeepEqual(proxy, *last)) {
 			return err
 		}
 		last = &proxy
-		return f.out.write(cmd.OutOrStdout(), proxy, func(w io.Writer) error { return printProxy(w, proxy, time.Now()) })
+		return f.out.Write(cmd.OutOrStdout(), proxy, func(w io.Writer) error { return printProxy(w, proxy, time.Now()) })
 	})
 }
 
@@ -81,7 +83,8 @@ func printProxy(w io.Writer, p debug.Proxy, now time.Time) error {
 	fmt.Fprintf(t, "Certificate:\t%s\n", certificateText(p.CertificateExpires, now))
 	fmt.Fprintf(t, "Scope:\t%s\n", scopeText(p.Scope))
 	for _, s := range p.Streams {
-		fmt.Fprintf(t, "Stream:\t%s, open for %s, has publication %d of %d\n", plain(s.Agent), short(now.Sub(s.Since)), s.Settled, s.Latest)
+		fmt.Fprintf(t, "Stream:\t%s, open for %s at replica %s, has publication %d of %d there\n",
+			cli.Plain(s.Agent), short(now.Sub(s.Since)), s.Replica, s.Settled, s.Latest)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -135,7 +138,7 @@ func printTypes(w io.Writer, p debug.Proxy) error {
 		})
 	}
 	fmt.Fprintln(w)
-	if err := table(w, rows); err != nil {
+	if err := cli.Table(w, rows); err != nil {
 		return err
 	}
 	for _, t := range s.Types {
@@ -163,7 +166,7 @@ func printLagging(w io.Writer, t server.TypeInfo) {
 		if l.Sent {
 			why = "waits for the proxy's answer"
 		}
-		fmt.Fprintf(w, "  %s: has %s, wants %s, %s\n", plain(l.Name), orDash(l.Has), orDash(l.Wants), why)
+		fmt.Fprintf(w, "  %s: has %s, wants %s, %s\n", cli.Plain(l.Name), orDash(l.Has), orDash(l.Wants), why)
 	}
 	if more := t.Pending - len(t.Lagging); more > 0 {
 		fmt.Fprintf(w, "  and %d more\n", more)
@@ -173,7 +176,7 @@ func printLagging(w io.Writer, t server.TypeInfo) {
 func printRefused(w io.Writer, t server.TypeInfo) {
 	for _, r := range t.Parked {
 		fmt.Fprintf(w, "\nrefused: %s %s\n  version: %s, has %s\n  why:     %s\n  from:    %s\n  next:    %s\n",
-			t.Type, r.Name, r.Version, orDash(r.Has), orDash(plain(r.Error)), orDash(r.Owner), nextOf(r))
+			t.Type, r.Name, r.Version, orDash(r.Has), orDash(cli.Plain(r.Error)), orDash(r.Owner), nextOf(r))
 	}
 	for _, r := range t.Withheld {
 		fmt.Fprintf(w, "\nwithheld: %s %s\n  version: %s, has %s\n  why:     it needs what was refused\n  from:    %s\n",

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
+
+	"outrigger.dev/outrigger/cmd/internal/cli"
 )
 
 const rootLong = `Outrigger is a service mesh for unmodified Envoys: a control plane that reads a
@@ -20,36 +20,18 @@ To begin, with a folder of YAML:
 What a program may read goes to standard output, logs and progress to standard
 error. Exit codes: 0 done, 1 failed, 2 wrong usage.`
 
-func newRoot(std streams) *cobra.Command {
+func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "outrigger",
 		Short:         "A service mesh for unmodified Envoys",
 		Long:          rootLong,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          unknownCommand,
+		Args:          cli.UnknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetIn(std.in)
-	root.SetOut(std.out)
-	root.SetErr(std.err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{err: err, command: cmd.CommandPath()}
-	})
 	root.AddCommand(
-		newServer(), newToken(), newBootstrap(), newValidate(), newProxies(), newProxy(), newVersion(),
+		newServer(), newToken(), newBootstrap(), newCertificate(), newValidate(), newProxies(), newProxy(), newWait(), newLab(), cli.NewVersion("outrigger", version),
 	)
 	return root
-}
-
-// unknownCommand refuses the name of a command that does not exist.
-func unknownCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	err := usagef(cmd, "there is no command %q", args[0])
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return hint(err, "did you mean %s?", fmt.Sprintf("%s %s", cmd.CommandPath(), near[0]))
-	}
-	return err
 }

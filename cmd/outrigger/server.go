@@ -1,11 +1,14 @@
 package main
 
 import (
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"outrigger.dev/outrigger/cmd/internal/cli"
 	"outrigger.dev/outrigger/cmd/outrigger/internal/serve"
+	"outrigger.dev/outrigger/xds/replica"
 )
 
 const serverLong = `Run the control plane: read a folder of YAML and watch it, issue identities from
@@ -13,7 +16,13 @@ the authority in the data folder, and stream configuration to every sidecar.
 
 The data folder holds the authority's key, the key of join tokens, roots.pem
 (which proxies verify this server with) and the sockets that the other commands
-ask. It is made when missing; only one server uses it at a time.
+ask. It is made when missing.
+
+Several servers may run from one --config-dir and one --data-dir, each with a
+--replica NAME and addresses of its own: proxies that know all of them move
+between them. On other machines, with a copy of the data folder's keys, they
+ask each other how far their proxies are over --peer, which only a server of
+the same authority can answer.
 
 --metrics-listen serves /healthz, /readyz (with the reasons when it is not
 ready) and /metrics. Proxies are answered when the folder has been read.
@@ -34,8 +43,10 @@ func newServer() *cobra.Command {
 		Long:  serverLong,
 		Example: `  outrigger server --config-dir mesh/ --data-dir data/
   outrigger server --config-dir mesh/ --data-dir /var/lib/outrigger \
-    --xds-listen 0.0.0.0:15010 --server-name xds.example.org --log-format json`,
-		Args:              arguments(),
+    --xds-listen 0.0.0.0:15010 --server-name xds.example.org --log-format json
+  outrigger server --config-dir mesh/ --data-dir data/ --replica b \
+    --xds-listen 127.0.0.1:15020 --metrics-listen 127.0.0.1:15024`,
+		Args:              cli.Arguments(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -57,6 +68,9 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 		"how long proxies drain a listener, Envoy's --drain-time-s: clusters and identities that went are kept as long")
 	flags.DurationVar(&c.MaxConnectionAge, "max-connection-age", 0,
 		"end proxies' connections at that age, give or take 10 %, so that they spread over several servers; 0s: never, as one server has nothing to spread")
+	flags.StringVar(&c.Replica, "replica", replica.Main, "name of this server among those of the data folder")
+	flags.StringVar(&c.PeerListen, "peer-listen", "", "address for servers on other machines, such as 0.0.0.0:15012 (default: off)")
+	flags.StringSliceVar(&c.Peers, "peer", nil, "HOST:PORT of the --peer-listen of a server on another machine (repeatable)")
 	f.log.add(cmd)
 	// The flag was just added, so that this cannot fail.
 	_ = cmd.MarkFlagDirname("config-dir")
@@ -64,26 +78,42 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 
 func (f *serverFlags) run(cmd *cobra.Command) error {
 	if f.config.ConfigDir == "" {
-		return usagef(cmd, "no configuration: give --config-dir DIR, a folder of YAML")
+		return cli.Usagef(cmd, "no configuration: give --config-dir DIR, a folder of YAML")
 	}
 	if err := needDataDir(cmd, f.config.DataDir); err != nil {
 		return err
 	}
+	if err := f.checkReplica(cmd); err != nil {
+		return err
+	}
 	if f.config.DrainTime < 0 {
-		return usagef(cmd, "--drain-time %s: want 0s or more", f.config.DrainTime)
+		return cli.Usagef(cmd, "--drain-time %s: want 0s or more", f.config.DrainTime)
 	}
 	if f.config.ProxyDrainTime < time.Second {
-		return usagef(cmd, "--proxy-drain-time %s: want 1s or more", f.config.ProxyDrainTime)
+		return cli.Usagef(cmd, "--proxy-drain-time %s: want 1s or more", f.config.ProxyDrainTime)
 	}
 	if c := f.config.MaxConnectionAge; c != 0 && c < time.Second {
-		return usagef(cmd, "--max-connection-age %s: want 0s (never) or 1s and more", c)
+		return cli.Usagef(cmd, "--max-connection-age %s: want 0s (never) or 1s and more", c)
 	}
 	logger, err := f.log.logger(cmd, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	build := readBuildInfo()
+	build := cli.ReadBuildInfo(version)
 	f.config.Logger = logger
 	f.config.Version, f.config.Revision = build.Version, build.Revision
 	return serve.Run(cmd.Context(), f.config)
+}
+
+// checkReplica refuses what can be no name and no address of a server.
+func (f *serverFlags) checkReplica(cmd *cobra.Command) error {
+	if _, err := replica.PlaceOf(f.config.DataDir, f.config.Replica); err != nil {
+		return cli.Usagef(cmd, "--%w", err)
+	}
+	for _, address := range f.config.Peers {
+		if host, port, err := net.SplitHostPort(address); err != nil || host == "" || port == "" {
+			return cli.Usagef(cmd, "--peer %q: want HOST:PORT, the --peer-listen of another server", address)
+		}
+	}
+	return nil
 }

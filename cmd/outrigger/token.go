@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"outrigger.dev/outrigger/certs"
+	"outrigger.dev/outrigger/cmd/internal/cli"
 )
 
 const tokenLong = `Make a join token: what a workload's proxy shows to prove who it is. It is bound
@@ -36,7 +37,7 @@ func newToken() *cobra.Command {
 		Example: `  outrigger token --data-dir data/ -n shop --service-account cart --workload cart-1
   outrigger token --data-dir data/ -n shop --service-account cart --workload cart-1 \
     --ttl 1h --out cart-1/token --renew`,
-		Args:              arguments(),
+		Args:              cli.Arguments(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -90,10 +91,10 @@ func (f *tokenFlags) check(cmd *cobra.Command) error {
 		return err
 	}
 	if f.renew && f.out == "" {
-		return usagef(cmd, "--renew needs --out FILE: the file that it keeps fresh")
+		return cli.Usagef(cmd, "--renew needs --out FILE: the file that it keeps fresh")
 	}
 	if f.ttl <= 0 {
-		return usagef(cmd, "--ttl %s: want 1s to %s", f.ttl, certs.MaxTokenTTL)
+		return cli.Usagef(cmd, "--ttl %s: want 1s to %s", f.ttl, certs.MaxTokenTTL)
 	}
 	return nil
 }

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"outrigger.dev/outrigger/cmd/internal/cli"
 	"outrigger.dev/outrigger/cmd/outrigger/internal/problems"
 	"outrigger.dev/outrigger/discovery"
 	"outrigger.dev/outrigger/discovery/file"
@@ -41,28 +43,28 @@ func newValidate() *cobra.Command {
 		Long:  validateLong,
 		Example: `  outrigger validate mesh/
   outrigger validate mesh/ -o json`,
-		Args: arguments("the folder to validate"),
+		Args: cli.Arguments("the folder to validate"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}
 	cmd.Flags().StringVar(&trustDomain, "trust-domain", defaultTrustDomain, "trust domain of the mesh")
-	out := outputFlag(cmd, formatTable, formatJSON, formatYAML)
+	out := cli.OutputFlag(cmd, cli.FormatTable, cli.FormatJSON, cli.FormatYAML)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := out.check(cmd); err != nil {
+		if err := out.Check(cmd); err != nil {
 			return err
 		}
 		found, err := validate(args[0], trustDomain)
 		if err != nil {
 			return err
 		}
-		err = out.write(cmd.OutOrStdout(), found, func(w io.Writer) error { return printProblems(w, found.Problems) })
+		err = out.Write(cmd.OutOrStdout(), found, func(w io.Writer) error { return printProblems(w, found.Problems) })
 		if err != nil {
 			return err
 		}
 		fmt.Fprintln(cmd.ErrOrStderr(), found.summary())
 		if found.Errors > 0 {
-			return errSilent
+			return cli.ErrSilent
 		}
 		return nil
 	}
@@ -141,8 +143,8 @@ func plural(n int, noun string) string {
 	switch {
 	case n == 1:
 		return "1 " + noun
-	case noun == "policy":
-		return fmt.Sprintf("%d policies", n)
+	case strings.HasSuffix(noun, "y"):
+		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(noun, "y"))
 	default:
 		return fmt.Sprintf("%d %ss", n, noun)
 	}

@@ -39,6 +39,8 @@ type folder struct {
 	unreadable map[string]error
 	// unknown are files whose content is not known, and why.
 	unknown map[string]error
+	// revision is that of files; empty when it is to be computed anew.
+	revision string
 	// entered is called with each folder before it is read.
 	entered func(path string, info fs.FileInfo)
 }

@@ -23,6 +23,7 @@ func Load(dir string) (Update, []discovery.Problem, error) {
 	}
 	m.settle()
 	update := m.pending()
+	update.Revision = f.taken()
 	update.Synced, update.Trouble = true, f.trouble()
 	var problems []discovery.Problem
 	for _, file := range slices.Sorted(maps.Keys(update.Problems)) {

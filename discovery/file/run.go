@@ -22,9 +22,10 @@ type run struct {
 	// files are to be looked at; all says that everything is, and force that it is to be read again.
 	files      map[string]bool
 	all, force bool
-	// syncedSent and troubleSent are what the reader knows.
-	syncedSent  bool
-	troubleSent string
+	// syncedSent, troubleSent and revisionSent are what the reader knows.
+	syncedSent   bool
+	troubleSent  string
+	revisionSent string
 }
 
 func (r *run) loop(ctx context.Context, out chan<- Update) error {
@@ -115,7 +116,8 @@ func (r *run) pending() (Update, bool) {
 	update.Trouble = r.folder.trouble()
 	update.Synced = r.folder.complete && !r.syncedSent
 	update.ReadAt = r.noticed
-	ready := update.Synced || errorText(update.Trouble) != r.troubleSent || !update.empty()
+	update.Revision = r.folder.taken()
+	ready := update.Revision != r.revisionSent || update.Synced || errorText(update.Trouble) != r.troubleSent || !update.empty()
 	if !r.folder.complete && r.folder.lost == nil {
 		ready = false
 	}
@@ -130,5 +132,6 @@ func (r *run) sent(update Update) {
 	r.mesh.commit()
 	r.syncedSent = r.syncedSent || update.Synced
 	r.troubleSent = errorText(update.Trouble)
+	r.revisionSent = update.Revision
 	r.noticed = time.Time{}
 }

@@ -16,6 +16,8 @@ type Update struct {
 	// an empty one says that nothing is wrong any more. The name is empty for
 	// what is wrong with the folder.
 	Problems map[string][]discovery.Problem
+	// Revision is that of the folder with this update; see [Revision]. It also changes where no object does.
+	Revision string
 	// ReadAt is when the first of the changes was noticed: when the kernel told
 	// it, or when the folder was read by itself.
 	ReadAt time.Time

@@ -33,7 +33,7 @@ func newWorkload(from *v1alpha1.Workload) *workload {
 				Region: string(from.Spec.Locality.Region), Zone: string(from.Spec.Locality.Zone), SubZone: string(from.Spec.Locality.SubZone),
 			},
 			Health:  health(from.Spec.Health),
-			Sidecar: from.Spec.Sidecar,
+			Sidecar: from.Spec.Sidecar, Proxyless: from.Spec.Proxyless,
 		},
 		ports:  make(map[string]uint16, len(from.Spec.Ports)),
 		weight: 1,

@@ -52,6 +52,9 @@ type Inbound struct {
 	TrustDomain string
 	// Explicit proxies bind each address of Ports themselves; others capture.
 	Explicit bool
+	// Proxyless says that the workload is a gRPC server which binds one of the addresses of each port itself, and
+	// takes mesh mTLS or, where that is disabled, plain text there. It excludes Explicit.
+	Proxyless bool
 	// DefaultMode is for captured ports without an entry in Ports.
 	DefaultMode MTLSMode
 	// Ports are sorted by Port, then Listen. One Port has one Target.
@@ -65,11 +68,12 @@ type Inbound struct {
 
 // InboundPort is one port of the application.
 type InboundPort struct {
-	// Listen is the address that the proxy binds in explicit mode; zero when captured.
+	// Listen is the address that the proxy binds in explicit mode, or that a proxyless server may bind; zero when captured.
 	Listen netip.Addr
 	// Port is where clients reach the workload.
 	Port uint16
-	// Target is the application's own address in explicit mode; zero when captured: the original destination.
+	// Target is the application's own address in explicit mode; zero when captured, where it is the original
+	// destination, and for proxyless servers.
 	Target   netip.AddrPort
 	Protocol discovery.Protocol
 	Mode     MTLSMode
@@ -80,7 +84,8 @@ func (i *Inbound) Equal(other *Inbound) bool {
 	if i == nil || other == nil {
 		return i == other
 	}
-	return i.TrustDomain == other.TrustDomain && i.Explicit == other.Explicit && i.DefaultMode == other.DefaultMode &&
+	return i.TrustDomain == other.TrustDomain && i.Explicit == other.Explicit &&
+		i.Proxyless == other.Proxyless && i.DefaultMode == other.DefaultMode &&
 		i.IdleTimeout == other.IdleTimeout && i.MaxConnectionDuration == other.MaxConnectionDuration &&
 		slices.Equal(i.Ports, other.Ports)
 }
@@ -88,7 +93,7 @@ func (i *Inbound) Equal(other *Inbound) bool {
 // Key returns a text that is equal exactly for equal values: what a workload's class is made from.
 func (i *Inbound) Key() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %t %s %s %s", i.TrustDomain, i.Explicit, i.DefaultMode, i.IdleTimeout, i.MaxConnectionDuration)
+	fmt.Fprintf(&b, "%s %t %t %s %s %s", i.TrustDomain, i.Explicit, i.Proxyless, i.DefaultMode, i.IdleTimeout, i.MaxConnectionDuration)
 	for _, p := range i.Ports {
 		fmt.Fprintf(&b, " %s/%d>%s:%s:%s", p.Listen, p.Port, p.Target, p.Protocol, p.Mode)
 	}

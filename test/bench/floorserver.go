@@ -91,7 +91,6 @@ func runFloor(ctx context.Context, c floorConfig) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = authority.Close() }()
 	config, err := authority.ServerTLS(nil)
 	if err != nil {
 		return err

@@ -48,7 +48,6 @@ func runStock(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = authority.Close() }()
 	group, ctx := errgroup.WithContext(ctx)
 	store, ready, err := pipeline(ctx, group, args[0]+"/mesh")
 	if err != nil {

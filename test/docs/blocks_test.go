@@ -13,12 +13,15 @@ const root = "../.."
 // block is one fenced block of a document.
 type block struct {
 	language string
-	// marked says that the line before the block asks for it to be run.
-	marked bool
-	text   string
+	// marked says that the line before the block asks for it to be run, asRoot that only root can do so.
+	marked, asRoot bool
+	text           string
 }
 
-const runMark = "<!-- run -->"
+const (
+	runMark  = "<!-- run -->"
+	rootMark = "<!-- run as root -->"
+)
 
 func blocks(t *testing.T, file string) (all []block) {
 	t.Helper()
@@ -27,18 +30,18 @@ func blocks(t *testing.T, file string) (all []block) {
 		t.Fatal(err)
 	}
 	var open *block
-	marked := false
+	mark := ""
 	for line := range strings.Lines(string(data)) {
 		fence, isFence := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "```")
 		switch {
 		case isFence && open == nil:
-			open = &block{language: fence, marked: marked}
+			open = &block{language: fence, marked: mark == runMark || mark == rootMark, asRoot: mark == rootMark}
 		case isFence:
 			all, open = append(all, *open), nil
 		case open != nil:
 			open.text += line
 		case strings.TrimSpace(line) != "":
-			marked = strings.TrimSpace(line) == runMark
+			mark = strings.TrimSpace(line)
 		}
 	}
 	return all

@@ -1,10 +1,12 @@
 package bootstrap
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -41,6 +43,20 @@ func parseHostPort(field, text string) (address, error) {
 		a.host = a.ip.String()
 	}
 	return a, nil
+}
+
+// parseServers reads the addresses of all replicas, each of them once.
+func parseServers(texts []string) ([]address, error) {
+	var servers []address
+	var errs []error
+	for _, text := range texts {
+		a, err := parseServer(text)
+		if err == nil && slices.Contains(servers, a) {
+			err = fmt.Errorf("server %q: it is named twice", text)
+		}
+		servers, errs = append(servers, a), append(errs, err)
+	}
+	return servers, errors.Join(errs...)
 }
 
 func parseServer(text string) (address, error) {

@@ -28,11 +28,6 @@ func newAuthority(t *testing.T) *certs.Authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := authority.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	return authority
 }
 
@@ -186,34 +181,37 @@ func TestRenderRefuses(t *testing.T) {
 		change func(*bootstrap.Config)
 		want   []string
 	}{
-		"no names":                  {func(c *bootstrap.Config) { c.Namespace, c.Workload, c.ServiceAccount = "", "", "" }, []string{"namespace", "workload", "service account"}},
-		"a namespace of two parts":  {func(c *bootstrap.Config) { c.Namespace = "a.b" }, []string{"namespace", "DNS-1123 label"}},
-		"a workload with a slash":   {func(c *bootstrap.Config) { c.Workload = "a/b" }, []string{"workload", "DNS-1123"}},
-		"a workload with a newline": {func(c *bootstrap.Config) { c.Workload = "a\nb" }, []string{"workload"}},
-		"an account in capitals":    {func(c *bootstrap.Config) { c.ServiceAccount = "Cart" }, []string{"service account"}},
-		"a huge name":               {func(c *bootstrap.Config) { c.Workload = strings.Repeat("a", 1<<20) }, []string{"workload"}},
-		"no server":                 {func(c *bootstrap.Config) { c.Server = "" }, []string{"server", "host:port"}},
-		"a server without a port":   {func(c *bootstrap.Config) { c.Server = "outrigger" }, []string{"server", "host:port"}},
-		"port 0":                    {func(c *bootstrap.Config) { c.Server = "outrigger:0" }, []string{"server", "1 to 65535"}},
-		"port 65536":                {func(c *bootstrap.Config) { c.Server = "outrigger:65536" }, []string{"server", "1 to 65535"}},
-		"a port by name":            {func(c *bootstrap.Config) { c.Server = "outrigger:grpc" }, []string{"server", "1 to 65535"}},
-		"a URL":                     {func(c *bootstrap.Config) { c.Server = "https://outrigger:15010" }, []string{"server"}},
-		"a server nowhere":          {func(c *bootstrap.Config) { c.Server = "0.0.0.0:15010" }, []string{"server", "nobody can connect"}},
-		"a server with a zone":      {func(c *bootstrap.Config) { c.Server = "[fe80::1%eth0]:15010" }, []string{"server", "zone"}},
-		"a server of bad letters":   {func(c *bootstrap.Config) { c.Server = "out_rigger:15010" }, []string{"server: host"}},
-		"no roots":                  {func(c *bootstrap.Config) { c.Roots = []byte(" \n") }, []string{"roots", "roots.pem"}},
-		"roots that are text":       {func(c *bootstrap.Config) { c.Roots = []byte("hello") }, []string{"roots", "PEM"}},
-		"roots with a key":          {func(c *bootstrap.Config) { c.Roots = append(bytes.Clone(c.Roots), key...) }, []string{"roots", "nothing else"}},
-		"roots cut short":           {func(c *bootstrap.Config) { c.Roots = c.Roots[:len(c.Roots)-40] }, []string{"roots"}},
-		"huge roots":                {func(c *bootstrap.Config) { c.Roots = make([]byte, 2<<20) }, []string{"roots", "at most"}},
-		"a relative folder":         {func(c *bootstrap.Config) { c.Dir = "out" }, []string{"folder", "absolute"}},
-		"a folder that climbs":      {func(c *bootstrap.Config) { c.Dir = "/a/../b" }, []string{"folder", "clean"}},
-		"a folder too deep":         {func(c *bootstrap.Config) { c.Dir = "/" + strings.Repeat("a", 120) }, []string{"admin socket", "107"}},
-		"an open admin":             {func(c *bootstrap.Config) { c.Admin = "0.0.0.0:15000" }, []string{"admin", "loopback"}},
-		"an admin by name":          {func(c *bootstrap.Config) { c.Admin = "localhost:15000" }, []string{"admin", "loopback"}},
-		"a ready port 0":            {func(c *bootstrap.Config) { c.Ready = "127.0.0.1:0" }, []string{"ready", "1 to 65535"}},
-		"metrics by name":           {func(c *bootstrap.Config) { c.Metrics = "localhost:15090" }, []string{"metrics", "IP address"}},
-		"fewer than no connections": {func(c *bootstrap.Config) { c.MaxConnections = -1 }, []string{"max connections"}},
+		"no names":                   {func(c *bootstrap.Config) { c.Namespace, c.Workload, c.ServiceAccount = "", "", "" }, []string{"namespace", "workload", "service account"}},
+		"a namespace of two parts":   {func(c *bootstrap.Config) { c.Namespace = "a.b" }, []string{"namespace", "DNS-1123 label"}},
+		"a workload with a slash":    {func(c *bootstrap.Config) { c.Workload = "a/b" }, []string{"workload", "DNS-1123"}},
+		"a workload with a newline":  {func(c *bootstrap.Config) { c.Workload = "a\nb" }, []string{"workload"}},
+		"an account in capitals":     {func(c *bootstrap.Config) { c.ServiceAccount = "Cart" }, []string{"service account"}},
+		"a huge name":                {func(c *bootstrap.Config) { c.Workload = strings.Repeat("a", 1<<20) }, []string{"workload"}},
+		"no server":                  {func(c *bootstrap.Config) { c.Server = "" }, []string{"server", "host:port"}},
+		"a server without a port":    {func(c *bootstrap.Config) { c.Server = "outrigger" }, []string{"server", "host:port"}},
+		"port 0":                     {func(c *bootstrap.Config) { c.Server = "outrigger:0" }, []string{"server", "1 to 65535"}},
+		"port 65536":                 {func(c *bootstrap.Config) { c.Server = "outrigger:65536" }, []string{"server", "1 to 65535"}},
+		"a port by name":             {func(c *bootstrap.Config) { c.Server = "outrigger:grpc" }, []string{"server", "1 to 65535"}},
+		"a URL":                      {func(c *bootstrap.Config) { c.Server = "https://outrigger:15010" }, []string{"server"}},
+		"a server nowhere":           {func(c *bootstrap.Config) { c.Server = "0.0.0.0:15010" }, []string{"server", "nobody can connect"}},
+		"a server with a zone":       {func(c *bootstrap.Config) { c.Server = "[fe80::1%eth0]:15010" }, []string{"server", "zone"}},
+		"a server of bad letters":    {func(c *bootstrap.Config) { c.Server = "out_rigger:15010" }, []string{"server: host"}},
+		"a further one nowhere":      {func(c *bootstrap.Config) { c.Further = []string{"0.0.0.0:15010"} }, []string{"server", "nobody can connect"}},
+		"a server that is not there": {func(c *bootstrap.Config) { c.Further = []string{""} }, []string{"server", "host:port"}},
+		"a server twice":             {func(c *bootstrap.Config) { c.Further = []string{c.Server} }, []string{"127.0.0.1:15010", "named twice"}},
+		"no roots":                   {func(c *bootstrap.Config) { c.Roots = []byte(" \n") }, []string{"roots", "roots.pem"}},
+		"roots that are text":        {func(c *bootstrap.Config) { c.Roots = []byte("hello") }, []string{"roots", "PEM"}},
+		"roots with a key":           {func(c *bootstrap.Config) { c.Roots = append(bytes.Clone(c.Roots), key...) }, []string{"roots", "nothing else"}},
+		"roots cut short":            {func(c *bootstrap.Config) { c.Roots = c.Roots[:len(c.Roots)-40] }, []string{"roots"}},
+		"huge roots":                 {func(c *bootstrap.Config) { c.Roots = make([]byte, 2<<20) }, []string{"roots", "at most"}},
+		"a relative folder":          {func(c *bootstrap.Config) { c.Dir = "out" }, []string{"folder", "absolute"}},
+		"a folder that climbs":       {func(c *bootstrap.Config) { c.Dir = "/a/../b" }, []string{"folder", "clean"}},
+		"a folder too deep":          {func(c *bootstrap.Config) { c.Dir = "/" + strings.Repeat("a", 120) }, []string{"admin socket", "107"}},
+		"an open admin":              {func(c *bootstrap.Config) { c.Admin = "0.0.0.0:15000" }, []string{"admin", "loopback"}},
+		"an admin by name":           {func(c *bootstrap.Config) { c.Admin = "localhost:15000" }, []string{"admin", "loopback"}},
+		"a ready port 0":             {func(c *bootstrap.Config) { c.Ready = "127.0.0.1:0" }, []string{"ready", "1 to 65535"}},
+		"metrics by name":            {func(c *bootstrap.Config) { c.Metrics = "localhost:15090" }, []string{"metrics", "IP address"}},
+		"fewer than no connections":  {func(c *bootstrap.Config) { c.MaxConnections = -1 }, []string{"max connections"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := good(t)

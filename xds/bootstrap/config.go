@@ -39,6 +39,8 @@ type Config struct {
 	// Server is the control plane, "host:port". The host is an IPv4 address,
 	// an IPv6 address in brackets, or a DNS name, of which all addresses are used.
 	Server string
+	// Further are the addresses of other replicas of the control plane, like Server. The proxy goes round all of them.
+	Further []string
 	// Roots is what the control plane's certificate is verified with: one or
 	// more certificates as PEM, at most 1 MB.
 	Roots []byte
@@ -63,7 +65,8 @@ type Config struct {
 // plan is a Config that was checked, with its addresses understood.
 type plan struct {
 	Config
-	server  address
+	// servers are Server and Further, in their order.
+	servers []address
 	admin   address
 	ready   *address
 	metrics *address
@@ -98,7 +101,7 @@ func (c Config) checkNames() []error {
 // understand parses the addresses.
 func (p *plan) understand() error {
 	var errs [4]error
-	p.server, errs[0] = parseServer(p.Server)
+	p.servers, errs[0] = parseServers(append([]string{p.Server}, p.Further...))
 	p.admin, errs[1] = parseAdmin(p.Admin, p.Dir)
 	p.ready, errs[2] = parseListener("ready", p.Ready)
 	p.metrics, errs[3] = parseListener("metrics", p.Metrics)

@@ -43,10 +43,11 @@ type opened struct {
 }
 
 // controlPlane is a small delta ADS server over TLS 1.3. It has one cluster
-// and no listeners, tells of each new stream, and ends streams on request.
+// and no listeners, tells of each new stream and the first acknowledgements, and ends streams on request.
 type controlPlane struct {
 	discoveryv3.UnimplementedAggregatedDiscoveryServiceServer
 	streams chan opened
+	acks    chan *discoveryv3.DeltaDiscoveryRequest
 	end     chan struct{}
 }
 
@@ -77,10 +78,22 @@ func (c *controlPlane) DeltaAggregatedResources(stream discoveryv3.AggregatedDis
 			if first {
 				c.tell(stream.Context(), request.GetNode())
 			}
+			if request.GetResponseNonce() != "" {
+				c.acknowledged(request)
+				continue
+			}
 			if err := answer(stream, request); err != nil {
 				return err
 			}
 		}
+	}
+}
+
+// acknowledged keeps what nobody has looked at yet, as far as there is room.
+func (c *controlPlane) acknowledged(request *discoveryv3.DeltaDiscoveryRequest) {
+	select {
+	case c.acks <- request:
+	default:
 	}
 }
 
@@ -99,9 +112,6 @@ func (c *controlPlane) tell(ctx context.Context, node *corev3.Node) {
 
 // answer sends all there is of a type when it is first asked for.
 func answer(stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer, request *discoveryv3.DeltaDiscoveryRequest) error {
-	if request.GetResponseNonce() != "" {
-		return nil
-	}
 	response := &discoveryv3.DeltaDiscoveryResponse{TypeUrl: request.GetTypeUrl(), Nonce: "1"}
 	if request.GetTypeUrl() == clusterURL {
 		body, err := anypb.New(cart())
@@ -163,7 +173,7 @@ func serve(t *testing.T, authority *certs.Authority, address string) (c *control
 	if err != nil {
 		t.Fatal(err)
 	}
-	c = &controlPlane{streams: make(chan opened), end: make(chan struct{})}
+	c = &controlPlane{streams: make(chan opened), acks: make(chan *discoveryv3.DeltaDiscoveryRequest, 4), end: make(chan struct{})}
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(config)))
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, c)
 	done := make(chan error, 1)

@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/structpb"
 	"sigs.k8s.io/yaml"
 )
 
@@ -49,7 +48,6 @@ func (p plan) bootstrap() *bootstrapv3.Bootstrap {
 		ClusterManager:      &bootstrapv3.ClusterManager{EnableDeferredClusterCreation: true},
 		StatsConfig:         p.stats(),
 		OverloadManager:     p.overload(),
-		LayeredRuntime:      runtimeFlags(),
 		BootstrapExtensions: []*corev3.TypedExtensionConfig{extension("envoy.bootstrap.internal_listener", &internallistenerv3.InternalListener{})},
 	}
 }
@@ -66,18 +64,6 @@ func (p plan) static() *bootstrapv3.Bootstrap_StaticResources {
 		static.Clusters = append(static.Clusters, staticCluster(adminCluster, p.admin))
 	}
 	return static
-}
-
-// runtimeFlags are Envoy's switches that must differ from its defaults.
-func runtimeFlags() *bootstrapv3.LayeredRuntime {
-	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
-		Name: "outrigger",
-		LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: map[string]*structpb.Value{
-			// With it, Envoy 1.40 loses a response that crosses an internal
-			// listener when the connection is to be closed behind it.
-			"envoy.reloadable_features.enable_send_rst_on_user_space_socket": structpb.NewBoolValue(false),
-		}}},
-	}}}
 }
 
 // toYAML spells a message as typed YAML with sorted keys.

@@ -1,15 +1,18 @@
 package bootstrap
 
 import (
+	"slices"
 	"time"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	mutationrulesv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	commondnsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/common/dns/v3"
 	dnsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/dns/v3"
 	credentialinjectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/credential_injector/v3"
+	headermutationv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
 	upstreamcodecv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/upstream_codec/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	genericv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/injected_credentials/generic/v3"
@@ -61,15 +64,16 @@ func fromADS() *corev3.ConfigSource {
 }
 
 // controlPlane is HTTP/2 over TLS 1.3, with pings that notice
-// a dead peer, and the token in every request.
+// a dead peer, and the token in every request. Envoy goes round the servers, so
+// that the attempt after a failed one is made at another of them.
 func (p plan) controlPlane() *clusterv3.Cluster {
-	cluster := staticCluster(xdsCluster, p.server)
+	cluster := staticCluster(xdsCluster, p.servers...)
 	cluster.ConnectTimeout = seconds(2)
 	cluster.TransportSocket = p.serverTLS()
 	cluster.TypedExtensionProtocolOptions = map[string]*anypb.Any{
 		"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(p.xdsProtocol()),
 	}
-	if !p.server.ip.IsValid() {
+	if slices.ContainsFunc(p.servers, func(a address) bool { return !a.ip.IsValid() }) {
 		cluster.ClusterDiscoveryType = byName()
 	}
 	return cluster
@@ -87,15 +91,19 @@ func byName() *clusterv3.Cluster_ClusterType {
 	}}
 }
 
-func staticCluster(name string, at address) *clusterv3.Cluster {
+func staticCluster(name string, at ...address) *clusterv3.Cluster {
+	endpoints := make([]*endpointv3.LbEndpoint, len(at))
+	for i, a := range at {
+		endpoints[i] = &endpointv3.LbEndpoint{
+			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: a.proto()}},
+		}
+	}
 	return &clusterv3.Cluster{
 		Name:                 name,
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
 		LoadAssignment: &endpointv3.ClusterLoadAssignment{
 			ClusterName: name,
-			Endpoints: []*endpointv3.LocalityLbEndpoints{{LbEndpoints: []*endpointv3.LbEndpoint{{
-				HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: at.proto()}},
-			}}}},
+			Endpoints:   []*endpointv3.LocalityLbEndpoints{{LbEndpoints: endpoints}},
 		},
 	}
 }
@@ -111,13 +119,23 @@ func (p plan) xdsProtocol() *httpv3.HttpProtocolOptions {
 			httpFilter("envoy.filters.http.credential_injector", &credentialinjectorv3.CredentialInjector{
 				Overwrite: true,
 				Credential: extension("envoy.http.injected_credentials.generic", &genericv3.Generic{
-					Credential:        p.fileSecret(tokenSecret, tokenSDSFile),
-					HeaderValuePrefix: "Bearer ",
+					Credential: p.fileSecret(tokenSecret, tokenSDSFile),
 				}),
 			}),
+			httpFilter("envoy.filters.http.header_mutation", bearer()),
 			httpFilter("envoy.filters.http.upstream_codec", &upstreamcodecv3.UpstreamCodec{}),
 		},
 	}
+}
+
+// bearer puts the word before the token. The credential has a field for it, with which Envoy 1.36 refuses to start.
+func bearer() *headermutationv3.HeaderMutation {
+	return &headermutationv3.HeaderMutation{Mutations: &headermutationv3.Mutations{RequestMutations: []*mutationrulesv3.HeaderMutation{{
+		Action: &mutationrulesv3.HeaderMutation_Append{Append: &corev3.HeaderValueOption{
+			Header:       &corev3.HeaderValue{Key: "authorization", Value: "Bearer %REQ(authorization)%"},
+			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS,
+		}},
+	}}}}
 }
 
 func httpFilter(name string, config proto.Message) *hcmv3.HttpFilter {

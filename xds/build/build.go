@@ -14,6 +14,8 @@ const (
 	MeshLayer cache.LayerID = "mesh"
 	// CaptureLayer holds what capturing proxies listen on for others: virtual addresses, and the rest.
 	CaptureLayer cache.LayerID = "capture"
+	// GRPCLayer holds all services in the form for gRPC programs without a proxy, while there are any.
+	GRPCLayer cache.LayerID = "grpc"
 
 	classPrefix = "class/"
 )
@@ -41,6 +43,8 @@ type Builder struct {
 	claims map[netip.Addr][]*service
 	mesh   mesh
 	ledger ledger
+	// proxyless counts the known workloads that are gRPC programs without a proxy.
+	proxyless int
 	// seq is the number of the last retirement.
 	seq uint64
 

@@ -32,7 +32,7 @@ type class struct {
 // classKey is what a class is made from.
 type classKey struct {
 	// object is the proxy rule that the listeners of explicit mode come from, and zero for capturing
-	// proxies: what those serve follows from no single object.
+	// proxies and programs without one: what those serve follows from no single object.
 	object  discovery.ObjectID
 	inbound *ir.Inbound
 	egress  []ir.Outbound
@@ -71,9 +71,9 @@ func (b *Builder) classify(w *workload) {
 	}
 }
 
-// classOf returns the class of a workload, made when it is new; nil without a sidecar.
+// classOf returns the class of a workload, made when it is new; nil outside the mesh.
 func (b *Builder) classOf(w *workload) (*class, []discovery.Problem) {
-	if w.value == nil || !w.value.Sidecar {
+	if w.value == nil || !w.value.InMesh() {
 		return nil, nil
 	}
 	in := policy.InboundInput{
@@ -81,8 +81,11 @@ func (b *Builder) classOf(w *workload) (*class, []discovery.Problem) {
 	}
 	var key classKey
 	if w.proxy != nil {
-		in.Proxy, key.egress = w.proxy.rule, w.proxy.egress
-		if in.Proxy.Explicit {
+		in.Proxy = w.proxy.rule
+	}
+	if listening := policy.Listening(in.Proxy, w.value); listening != nil {
+		key.egress = w.proxy.egress
+		if listening.Explicit {
 			key.object = in.Proxy.Object
 		}
 	}

@@ -16,7 +16,7 @@ import (
 //
 //	service shop/cart vips=10.0.0.1,fd00::1 ports=80/http,90/tcp [source=file/local] [at=mesh.yaml:3]
 //	shard shop/cart 80=10.1.0.1:8080@shop/cart-1,10.1.0.2:8080 [source=file/local] [health=draining] [weight=2]
-//	workload shop/cart-1 [sa=cart] [sidecar=true] [labels=app:cart] [addresses=10.1.0.1]
+//	workload shop/cart-1 [sa=cart] [sidecar=true] [proxyless=true] [labels=app:cart] [addresses=10.1.0.1]
 //	mesh default [mode=strict] [unknown=deny]
 //	peer shop/strict [mode=strict] [labels=app:cart] [ports=8080:disabled]
 //	proxy shop/cart [explicit=true] [labels=app:cart] [egress=127.0.0.1:9000>shop/catalog:80] [ingress=8080>127.0.0.1:8080] [scope=shop/*]
@@ -168,7 +168,7 @@ func (c *command) endpoint(text string) (discovery.Endpoint, error) {
 func (c *command) workload(id discovery.WorkloadID) (*discovery.Workload, error) {
 	w := &discovery.Workload{
 		ID: id, Origin: discovery.Origin{Kind: "Workload"}, ServiceAccount: c.args["sa"],
-		Sidecar: c.args["sidecar"] == "true", Labels: map[string]string{},
+		Sidecar: c.args["sidecar"] == "true", Proxyless: c.args["proxyless"] == "true", Labels: map[string]string{},
 	}
 	for _, l := range c.labels() {
 		w.Labels[l.Key] = l.Value

@@ -30,6 +30,8 @@
 //  14. workload -> the service ports whose endpoints name it, where its peer at that port differs: assignments
 //  15. service port -> its set of peers -> its cluster
 //  16. retirement -> the set of peers of its service port
+//  17. first or last workload without a proxy -> all service ports: their gRPC form
+//  18. service port -> its gRPC form: target, cluster and assignment
 //
 // Which scopes see a service is no edge: every resource carries its service as
 // group, and xds/cache chooses by it.
@@ -43,4 +45,9 @@
 //
 // An endpoint that names a workload which no source describes is left out until one does: who
 // answers there is not known, and it must not be plain text by chance.
+//
+// # gRPC
+//
+// Workloads that are gRPC programs without a proxy see a layer of their own, which holds
+// all services in their form. It is filled while there is such a workload, and empty otherwise.
 package build

@@ -28,8 +28,10 @@ const (
 	workloadToPorts
 	peersToCluster
 	retirementToPeers
+	proxylessToPorts
+	portToGRPC
 
-	lastEdge = retirementToPeers
+	lastEdge = portToGRPC
 )
 
 // edgeSet is a set of edges.
@@ -209,6 +211,26 @@ func (b *Builder) walkRetirementToPeers(s *service, p *port, identity string) {
 	delete(p.retired, identity)
 	p.dirtyCluster = true
 	b.dirty.port(s, p.number)
+}
+
+// walkProxylessToPorts is edge 17.
+func (b *Builder) walkProxylessToPorts() {
+	if b.isCut(proxylessToPorts) {
+		return
+	}
+	for _, s := range b.services {
+		for _, p := range s.ports {
+			p.dirty = true
+			b.dirty.service(s)
+		}
+	}
+}
+
+// walkPortToGRPC is edge 18.
+func (b *Builder) walkPortToGRPC(s *service, p *port) {
+	if !b.isCut(portToGRPC) {
+		b.resolveGRPC(s, p)
+	}
 }
 
 // workloadsOf returns the known workloads of a namespace.

@@ -295,17 +295,21 @@ func (a *author) putWorkload(key owned[discovery.WorkloadID], v *discovery.Workl
 func (a *author) changedWorkload(key owned[discovery.WorkloadID]) *discovery.Workload {
 	old := a.workloads[key]
 	if old == nil {
-		return &discovery.Workload{
+		v := &discovery.Workload{
 			ID: key.id, Origin: a.origin("Workload"), Labels: a.labels(), Addresses: a.addresses(),
 			ServiceAccount: a.account(), Sidecar: !a.chance(4),
 		}
+		v.Proxyless = !v.Sidecar && a.chance(2)
+		return v
 	}
 	v := *old
-	switch a.between(1, 6) {
+	switch a.between(1, 7) {
 	case 1:
 		return nil
 	case 2:
-		v.Sidecar = !v.Sidecar
+		v.Sidecar, v.Proxyless = !v.Sidecar, false
+	case 7:
+		v.Sidecar, v.Proxyless = false, !v.Proxyless
 	case 3:
 		v.ServiceAccount = a.account()
 	case 4:

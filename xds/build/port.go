@@ -18,6 +18,8 @@ type port struct {
 	cluster    output
 	endpoints  *ir.Endpoints
 	assignment output
+	// grpc is nil while no program without a proxy can use it.
+	grpc *grpcPort
 
 	dirty, dirtyCluster bool
 }
@@ -35,6 +37,7 @@ func (b *Builder) syncPorts(s *service) {
 		if s.port(p.number) == nil {
 			b.withdraw(MeshLayer, &p.cluster)
 			b.withdraw(MeshLayer, &p.assignment)
+			b.withdrawGRPC(p)
 		}
 	}
 }
@@ -59,6 +62,7 @@ func (b *Builder) resolvePort(s *service, p *port) {
 	b.resolvePeers(s, p, endpoints)
 	b.resolveCluster(s, p)
 	b.resolveAssignment(s, p, policy.ResolveEndpoints(s.id, p.number, endpoints, b.peerOf))
+	b.walkPortToGRPC(s, p)
 }
 
 func (b *Builder) resolveCluster(s *service, p *port) {

@@ -41,9 +41,11 @@ type lead struct {
 type stance struct {
 	// known is false for a workload that shards name and no source describes.
 	known bool
-	mesh  *policy.MeshRule
-	rule  *policy.PeerRule
-	proxy *policy.ProxyRule
+	// proxyless says that it is a gRPC program without a proxy.
+	proxyless bool
+	mesh      *policy.MeshRule
+	rule      *policy.PeerRule
+	proxy     *policy.ProxyRule
 	// peers are by mode.
 	peers [ir.Disabled + 1]policy.Peer
 }
@@ -140,11 +142,13 @@ func (l lead) compare(other lead) int {
 
 // resolveWorkloads brings everything that follows from the dirty workloads up to date, but the services.
 func (b *Builder) resolveWorkloads() {
+	before := b.proxyless
 	for _, w := range b.dirty.workloads {
 		b.work.Workloads++
 		b.choose(w)
 		was := w.stance
 		w.stance = b.stanceOf(w)
+		b.countProxyless(was.proxyless, w.stance.proxyless)
 		b.walkWorkloadToPorts(w, &was)
 		b.walkWorkloadToClass(w)
 		b.walkWorkloadToView(w)
@@ -153,6 +157,9 @@ func (b *Builder) resolveWorkloads() {
 	}
 	clear(b.dirty.workloads)
 	b.dirty.workloads = b.dirty.workloads[:0]
+	if (before == 0) != (b.proxyless == 0) {
+		b.walkProxylessToPorts()
+	}
 }
 
 // choose finds the rules that count for a workload.
@@ -175,8 +182,9 @@ func (b *Builder) choose(w *workload) {
 
 func (b *Builder) stanceOf(w *workload) stance {
 	s := stance{known: w.value != nil, mesh: b.mesh.rule, rule: w.peer}
+	s.proxyless = s.known && w.value.Proxyless
 	if w.proxy != nil {
-		s.proxy = w.proxy.rule
+		s.proxy = policy.Listening(w.proxy.rule, w.value)
 	}
 	for mode := range s.peers {
 		s.peers[mode] = policy.PeerOf(w.value, ir.MTLSMode(mode), b.trustDomain)
@@ -204,9 +212,12 @@ func (w *workload) viewSpec() *cache.ViewSpec {
 	spec := &cache.ViewSpec{Layers: []cache.LayerID{w.class.id, CaptureLayer, MeshLayer}, Scope: cache.All}
 	if w.proxy != nil {
 		spec.Scope = w.proxy.scope
-		if w.proxy.rule.Explicit {
-			spec.Layers = []cache.LayerID{w.class.id, MeshLayer}
-		}
+	}
+	switch {
+	case w.value.Proxyless:
+		spec.Layers = []cache.LayerID{w.class.id, GRPCLayer}
+	case w.proxy != nil && w.proxy.rule.Explicit:
+		spec.Layers = []cache.LayerID{w.class.id, MeshLayer}
 	}
 	return spec
 }

@@ -32,7 +32,7 @@ type csds struct {
 // FetchClientStatus returns one configuration for each proxy that the matchers choose.
 func (c *csds) FetchClientStatus(ctx context.Context, request *statusv3.ClientStatusRequest) (*statusv3.ClientStatusResponse, error) {
 	response := &statusv3.ClientStatusResponse{}
-	for _, proxy := range c.service.proxies(ctx) {
+	for _, proxy := range c.service.Proxies(ctx) {
 		chosen, err := matches(request.GetNodeMatchers(), proxy.Name)
 		if err != nil {
 			return nil, err

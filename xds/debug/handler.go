@@ -11,14 +11,14 @@ import (
 //
 //	GET /proxies                      every workload with a sidecar
 //	GET /proxies/NAMESPACE/WORKLOAD   one of them, with all that its view holds
+//	GET /report                       how far each open stream is; ?standing
 //	GET /resources                    what each view holds; ?proxy=NAME ?type=TYPE ?name=NAME ?bodies=false
 //	GET /scopes                       the sets of services that proxies see
 //	GET /problems                     what is wrong with what users wrote
 //	GET /debug/pprof/                 Go's profiles
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /proxies", s.serveProxies)
-	mux.HandleFunc("GET /proxies/{namespace}/{workload}", s.serveProxy)
+	s.addShared(mux)
 	mux.HandleFunc("GET /resources", s.serveResources)
 	mux.HandleFunc("GET /scopes", s.serveScopes)
 	mux.HandleFunc("GET /problems", s.serveProblems)
@@ -28,6 +28,19 @@ func (s *Service) Handler() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
+}
+
+// PeerHandler serves what other replicas may ask: /proxies, one of them, and /report. It changes nothing.
+func (s *Service) PeerHandler() http.Handler {
+	mux := http.NewServeMux()
+	s.addShared(mux)
+	return mux
+}
+
+func (s *Service) addShared(mux *http.ServeMux) {
+	mux.HandleFunc("GET /proxies", s.serveProxies)
+	mux.HandleFunc("GET /proxies/{namespace}/{workload}", s.serveProxy)
+	mux.HandleFunc("GET /report", s.serveReport)
 }
 
 // Proxies is the answer of /proxies.
@@ -56,17 +69,21 @@ type failure struct {
 }
 
 func (s *Service) serveProxies(w http.ResponseWriter, r *http.Request) {
-	respond(w, http.StatusOK, Proxies{Proxies: s.proxies(r.Context())})
+	respond(w, http.StatusOK, Proxies{Proxies: s.Proxies(r.Context())})
 }
 
 func (s *Service) serveProxy(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("namespace") + "/" + r.PathValue("workload")
-	proxy, ok := s.proxy(r.Context(), name)
+	proxy, ok := s.Proxy(r.Context(), name)
 	if !ok {
 		respond(w, http.StatusNotFound, failure{"there is no workload " + name + " with a sidecar"})
 		return
 	}
 	respond(w, http.StatusOK, proxy)
+}
+
+func (s *Service) serveReport(w http.ResponseWriter, r *http.Request) {
+	respond(w, http.StatusOK, s.Report(r.Context(), r.URL.Query().Has("standing")))
 }
 
 func (s *Service) serveResources(w http.ResponseWriter, r *http.Request) {

@@ -2,6 +2,7 @@ package debug
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,13 @@ type Config struct {
 	Engine Engine
 	// Problems returns what is wrong with what users wrote, in order; nil: nothing is.
 	Problems func() []Problem
+	// Replica is the name of this server among those of its mesh, and Settings are what all of them must have alike.
+	Replica  string
+	Settings map[string]string
+	// Ledger knows the revisions that were published; nil: none are.
+	Ledger *Ledger
+	// Standing returns the revision that the source has now; nil: nobody knows.
+	Standing func() (string, error)
 }
 
 // Service makes the debug views. Its methods may be called at any time.
@@ -31,6 +39,11 @@ type Service struct {
 	store    *cache.Store
 	engine   Engine
 	problems func() []Problem
+	replica  string
+	settings map[string]string
+	ledger   *Ledger
+	standing func() (string, error)
+	started  time.Time
 }
 
 // New returns a Service.
@@ -38,29 +51,38 @@ func New(c Config) *Service {
 	if c.Problems == nil {
 		c.Problems = func() []Problem { return nil }
 	}
-	return &Service{store: c.Store, engine: c.Engine, problems: c.Problems}
+	if c.Ledger == nil {
+		c.Ledger = &Ledger{}
+	}
+	if c.Standing == nil {
+		c.Standing = func() (string, error) { return "", errors.New("the source knows no revisions") }
+	}
+	return &Service{
+		store: c.Store, engine: c.Engine, problems: c.Problems, replica: c.Replica, settings: c.Settings,
+		ledger: c.Ledger, standing: c.Standing, started: time.Now(),
+	}
 }
 
-// proxies returns every node that has a view, sorted by name.
-func (s *Service) proxies(ctx context.Context) []Proxy {
+// Proxies returns every node that has a view, sorted by name.
+func (s *Service) Proxies(ctx context.Context) []Proxy {
 	streams := s.streams(ctx)
 	proxies := []Proxy{}
 	for _, view := range s.store.Views() {
 		for _, node := range view.Nodes {
-			proxies = append(proxies, proxyOf(node, view.Spec, streams[node]))
+			proxies = append(proxies, s.proxyOf(node, view.Spec, streams[node]))
 		}
 	}
 	slices.SortFunc(proxies, func(a, b Proxy) int { return strings.Compare(a.Name, b.Name) })
 	return proxies
 }
 
-// proxy returns one node, with the resources of its view.
-func (s *Service) proxy(ctx context.Context, node string) (Proxy, bool) {
+// Proxy returns one node, with the resources of its view.
+func (s *Service) Proxy(ctx context.Context, node string) (Proxy, bool) {
 	view, ok := s.store.View(node)
 	if !ok {
 		return Proxy{}, false
 	}
-	proxy := proxyOf(node, view.Spec, s.streams(ctx)[node])
+	proxy := s.proxyOf(node, view.Spec, s.streams(ctx)[node])
 	for t := range cache.Type(cache.NumTypes) {
 		known := proxy.Stream().typeInfo(t)
 		for _, r := range visible(view.Snapshot, t) {
@@ -96,7 +118,7 @@ func (s *Service) streams(ctx context.Context) map[string][]server.StreamInfo {
 	return byNode
 }
 
-func proxyOf(node string, spec cache.ViewSpec, infos []server.StreamInfo) Proxy {
+func (s *Service) proxyOf(node string, spec cache.ViewSpec, infos []server.StreamInfo) Proxy {
 	proxy := Proxy{Name: node, State: StateAway, Layers: layerNames(spec), Scope: spec.Scope.Key(), Streams: []Stream{}}
 	for _, info := range infos {
 		proxy.State, proxy.Identity = stateOfStream(info), info.Peer.Identity
@@ -104,7 +126,7 @@ func proxyOf(node string, spec cache.ViewSpec, infos []server.StreamInfo) Proxy 
 			proxy.CertificateExpires = info.IdentityExpires
 		}
 		proxy.Streams = append(proxy.Streams, Stream{
-			Agent: info.Agent, Since: info.Since, Settled: uint64(info.Settled), Latest: uint64(info.Latest), Types: info.Types,
+			Replica: s.replica, Agent: info.Agent, Since: info.Since, Settled: uint64(info.Settled), Latest: uint64(info.Latest), Types: info.Types,
 		})
 	}
 	return proxy

@@ -20,7 +20,7 @@ const (
 const maxSocketPath = 107
 
 // Listen makes a Unix socket of mode 0600 and replaces what a server that
-// crashed left behind. Only one server may use the folder (certs locks it).
+// crashed left behind. The folder is that server's alone (its place is locked).
 //
 // The socket is made in a private folder and then moved, so that nobody can
 // connect before its mode is right; the process's umask stays as it is.

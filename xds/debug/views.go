@@ -12,6 +12,8 @@ import (
 const (
 	// StateAway: the workload has a sidecar, and no stream is open.
 	StateAway = "away"
+	// StateUnknown: the proxy had a stream at a replica that does not answer now, and has none elsewhere.
+	StateUnknown = "unknown"
 	// StateRefused: the proxy refused something that it was sent last.
 	StateRefused = "refused"
 	// StateBehind: something newer was published than what the proxy acknowledged.
@@ -41,6 +43,8 @@ type Proxy struct {
 
 // Stream is one open stream.
 type Stream struct {
+	// Replica is the name of the server that it is open at.
+	Replica string `json:"replica,omitempty"`
 	// Agent is the client and its version, such as "envoy/1.40.0".
 	Agent string    `json:"agent"`
 	Since time.Time `json:"since"`

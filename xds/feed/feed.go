@@ -27,12 +27,17 @@ type Config struct {
 	// RetireDelay is for how long a cluster accepts a peer after its last endpoint has gone. It is to be longer
 	// than proxies drain a listener (server.Timing.Drain); 0 means DefaultRetireDelay.
 	RetireDelay time.Duration
+	// Revised, when not nil, is told that all of a source's revision is visible with a publication, also where
+	// nothing followed from it. It comes from the goroutine of Run and must not block.
+	Revised func(revision string, publication cache.Rev)
 }
 
 // Input is a change, or several: what a source says, what was compiled, or both.
 type Input struct {
 	Update discovery.Update
 	Rules  policy.Update
+	// Revision names the state that the source is in with this change; empty: as before.
+	Revision string
 	// ReadAt is when the source read it; zero: not to be measured.
 	ReadAt time.Time
 }
@@ -43,6 +48,7 @@ type Feed struct {
 	store       *cache.Store
 	observer    Observer
 	retireDelay time.Duration
+	revised     func(string, cache.Rev)
 
 	inbox inbox
 	ready chan struct{}
@@ -60,11 +66,14 @@ func New(c Config) (*Feed, error) {
 	if c.Builder == nil || c.Store == nil || c.Observer == nil {
 		return nil, errors.New("feed: a Builder, a Store and an Observer are needed")
 	}
+	if c.Revised == nil {
+		c.Revised = func(string, cache.Rev) {}
+	}
 	if c.RetireDelay == 0 {
 		c.RetireDelay = DefaultRetireDelay
 	}
 	return &Feed{
-		builder: c.Builder, store: c.Store, observer: c.Observer, retireDelay: c.RetireDelay,
+		builder: c.Builder, store: c.Store, observer: c.Observer, retireDelay: c.RetireDelay, revised: c.Revised,
 		inbox: newInbox(c.Sources), ready: make(chan struct{}),
 		shards: map[discovery.ShardID]*discovery.EndpointSet{}, troubles: map[discovery.SourceID]error{},
 	}, nil
@@ -105,10 +114,12 @@ func (f *Feed) round() {
 		f.observer.Synced()
 	}
 	retire := f.retired.due(time.Now())
-	if work.isEmpty() && len(retire) == 0 && f.published {
-		return
+	if !work.isEmpty() || len(retire) > 0 || !f.published {
+		f.apply(work, retire)
 	}
-	f.apply(work, retire)
+	if work != nil && work.revision != "" {
+		f.revised(work.revision, f.store.Rev())
+	}
 }
 
 func (f *Feed) tellTroubles(now map[discovery.SourceID]error) {

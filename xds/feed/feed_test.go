@@ -30,6 +30,7 @@ type rig struct {
 	troubles   []string
 	applied    []build.Changes
 	propagated []time.Duration
+	revised    []string
 	// hold, when not nil, keeps Applied from returning until it is closed.
 	hold chan struct{}
 }
@@ -73,7 +74,7 @@ func start(t *testing.T, sources ...discovery.SourceID) *rig {
 	var err error
 	r.Feed, err = feed.New(feed.Config{
 		Builder: build.New(build.Config{TrustDomain: "cluster.local"}), Store: r.store,
-		Sources: sources, Observer: r, RetireDelay: retireDelay,
+		Sources: sources, Observer: r, RetireDelay: retireDelay, Revised: r.note,
 	})
 	if err != nil {
 		t.Fatal(err)

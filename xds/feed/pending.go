@@ -16,6 +16,8 @@ import (
 type pending struct {
 	updates map[discovery.SourceID]*discovery.Update
 	rules   policy.Update
+	// revision is the last one that was offered.
+	revision string
 	// readAt are the times of all that was merged.
 	readAt []time.Time
 }
@@ -40,6 +42,7 @@ func (p *pending) add(in Input) {
 	maps.Copy(p.rules.Mesh, in.Rules.Mesh)
 	maps.Copy(p.rules.Proxies, in.Rules.Proxies)
 	maps.Copy(p.rules.Peers, in.Rules.Peers)
+	p.revision = cmp.Or(in.Revision, p.revision)
 	if !in.ReadAt.IsZero() {
 		p.readAt = append(p.readAt, in.ReadAt)
 	}

@@ -31,15 +31,15 @@ func (s *Server) admit(st *stream, now time.Time) error {
 		s.config.Observer.Refused(ReasonDrained)
 		return errDraining
 	}
-	t := s.tenant(st.peer.Node)
+	t := s.tenant(st.owner())
 	switch {
 	case len(s.streams) >= s.config.Limits.Streams:
 		return s.busy("too many streams are open")
 	case !t.pace.AllowN(now, 1):
 		return s.busy("this workload opens streams too fast")
-	case len(t.streams) >= 2*s.config.Limits.StreamsPerNode:
+	case len(t.streams) >= 2*st.mayOpen():
 		return s.busy("too many streams of this workload are ending") // Those that made room are not gone yet.
-	case t.living() >= s.config.Limits.StreamsPerNode:
+	case t.living() >= st.mayOpen():
 		t.mostSilent().supersede()
 	}
 	s.streams[st] = struct{}{}
@@ -67,7 +67,7 @@ func (s *Server) leave(st *stream, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.streams, st)
-	delete(s.tenants[st.peer.Node].streams, st)
+	delete(s.tenants[st.owner()].streams, st)
 	s.forgetTenants(now)
 	s.work.Done()
 }

@@ -14,7 +14,10 @@ func newCodec() codec { return codec{stock: encoding.GetCodecV2(proto.Name)} }
 
 // Marshal returns the wire form of a message.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
-	if r, ok := v.(*response); ok {
+	switch r := v.(type) {
+	case *response:
+		return r.buffers(), nil
+	case *sotwResponse:
 		return r.buffers(), nil
 	}
 	return c.stock.Marshal(v)
@@ -22,14 +25,19 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 
 // Unmarshal reads a message. The bytes are the caller's again afterwards.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
-	r, ok := v.(*request)
-	if !ok {
+	// The stream says what is wrong, with the right status; gRPC would call it internal.
+	switch r := v.(type) {
+	case *request:
+		whole := data.MaterializeToBuffer(mem.DefaultBufferPool())
+		defer whole.Free()
+		r.malformed = r.decode(whole.ReadOnlyData())
+	case *sotwRequest:
+		whole := data.MaterializeToBuffer(mem.DefaultBufferPool())
+		defer whole.Free()
+		r.malformed = r.decode(whole.ReadOnlyData())
+	default:
 		return c.stock.Unmarshal(data, v)
 	}
-	whole := data.MaterializeToBuffer(mem.DefaultBufferPool())
-	defer whole.Free()
-	// The stream says what is wrong, with the right status; gRPC would call it internal.
-	r.malformed = r.decode(whole.ReadOnlyData())
 	return nil
 }
 

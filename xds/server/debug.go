@@ -100,17 +100,19 @@ func (s *Server) open() []*stream {
 }
 
 func (st *stream) info() StreamInfo {
-	s := st.session
-	info := StreamInfo{
-		Peer: st.peer, Agent: s.agent, Since: st.openedAt, Settled: s.settled, Latest: s.latest.Rev(),
-		IdentityExpires: s.secrets.expires(),
-	}
+	info := StreamInfo{Peer: st.peer, Since: st.openedAt}
+	st.session.describe(&info)
+	return info
+}
+
+func (s *session) describe(info *StreamInfo) {
+	info.Agent, info.Settled, info.Latest = s.agent, s.settled, s.latest.Rev()
+	info.IdentityExpires = s.secrets.expires()
 	for i := range s.types {
 		if t := &s.types[i]; t.requested {
 			info.Types = append(info.Types, s.typeInfo(t))
 		}
 	}
-	return info
 }
 
 func (s *session) typeInfo(t *typeState) TypeInfo {

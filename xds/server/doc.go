@@ -1,5 +1,6 @@
 // Package server is the xDS engine: it serves the snapshots of xds/cache, and
-// the secrets of one peer, to Envoys over aggregated delta discovery (ADS).
+// the secrets of one peer, to Envoys over aggregated delta discovery (ADS), and
+// the snapshots to gRPC programs over its state-of-the-world form.
 //
 // It may import xds/cache, the discovery stubs of go-control-plane, gRPC and
 // protobuf; of ours nothing else. What it needs besides it declares as small
@@ -28,4 +29,9 @@
 // queue to response), flight.go (ACK), refuse.go (NACK: halving, parking),
 // withhold.go, removal.go, sds.go; stream.go, mailbox.go, inquiry.go, sender.go and receiver.go
 // (the goroutines); codec.go, request.go and response.go (the wire).
+//
+// Programs of gRPC have a state machine of their own, sotwSession, which a stream
+// drives by the same interface (machine.go): sotw_session.go (events), sotw_type.go
+// (what is known of a type), sotw_send.go, sotw_answer.go (ACK and NACK),
+// sotw_removal.go, sotw_version.go; sotw_request.go and sotw_response.go (the wire).
 package server

@@ -32,7 +32,7 @@ func (s *session) answered(t *typeState, r *request, now time.Time) {
 	f := t.flight
 	ours := f != nil && r.nonce == f.nonce
 	if !ours {
-		s.unasked++
+		s.asked++
 	}
 	switch {
 	case ours && r.refused:

@@ -63,10 +63,9 @@ func (s service) DeltaAggregatedResources(grpcStream discovery.AggregatedDiscove
 	return s.server.serve(grpcStream.Context(), wire{grpcStream})
 }
 
-// StreamAggregatedResources, the state-of-the-world form, is not served.
-func (s service) StreamAggregatedResources(discovery.AggregatedDiscoveryService_StreamAggregatedResourcesServer) error {
-	s.server.config.Observer.Refused(ReasonUnimplemented)
-	return status.Error(codes.Unimplemented, "state-of-the-world discovery is not served: use DELTA_GRPC")
+// StreamAggregatedResources serves one stream of the state-of-the-world form, which programs of gRPC speak, until it ends.
+func (s service) StreamAggregatedResources(grpcStream discovery.AggregatedDiscoveryService_StreamAggregatedResourcesServer) error {
+	return s.server.serve(grpcStream.Context(), sotwWire{grpcStream})
 }
 
 // wire is a stream's gRPC side.
@@ -74,6 +73,12 @@ type wire struct{ grpc.ServerStream }
 
 func (w wire) recv(r *request) error  { return w.RecvMsg(r) }
 func (w wire) send(r *response) error { return w.SendMsg(r) }
+
+// sotwWire is the same in the state-of-the-world form.
+type sotwWire struct{ grpc.ServerStream }
+
+func (w sotwWire) recv(r *request) error  { return w.RecvMsg((*sotwRequest)(r)) }
+func (w sotwWire) send(r *response) error { return w.SendMsg((*sotwResponse)(r)) }
 
 // serve runs one authenticated stream.
 func (s *Server) serve(ctx context.Context, transport transport) error {

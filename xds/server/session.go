@@ -50,8 +50,8 @@ type session struct {
 	secrets  secretBook
 	nonces   rand.Source
 	outbox   []*response
-	// unasked counts the requests that answered nothing of ours.
-	unasked   uint64
+	// asked counts the requests that answered nothing of ours.
+	asked     uint64
 	nackShare share
 }
 
@@ -145,6 +145,22 @@ func (s *session) onTimer(now time.Time) error {
 	s.pump(now)
 	return nil
 }
+
+// sees returns the newest snapshot that the session knows.
+func (s *session) sees() *cache.Snapshot { return s.latest }
+
+// unsynced says that what is missing may only not have been told yet.
+func (s *session) unsynced() { s.synced = false }
+
+func (s *session) drains() bool { return s.draining }
+
+func (s *session) waiting() int { return len(s.outbox) }
+
+func (s *session) unasked() uint64 { return s.asked }
+
+func (s *session) settledAt() cache.Rev { return s.settled }
+
+func (s *session) begun() bool { return s.types[cache.Listener].requested && s.complete() }
 
 // deadline returns when onTimer is to be called next; zero if never.
 func (s *session) deadline(now time.Time) time.Time {
@@ -291,7 +307,7 @@ func (s *session) onRequest(now time.Time, r *request) error {
 		return err
 	}
 	if !r.known {
-		s.unasked++
+		s.asked++
 		s.answerUnknown(r)
 		return nil
 	}

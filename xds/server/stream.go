@@ -44,7 +44,9 @@ type stream struct {
 	superseded bool // under the server's mu: it has been told to end
 
 	// All below belongs to run's goroutine.
-	session *session
+	session machine
+	// delta is session where that serves secrets, else nil.
+	delta   *session
 	sub     *cache.Subscription
 	secrets SecretSession
 	sendDue time.Time // zero when nothing is being sent
@@ -188,11 +190,48 @@ func (st *stream) open(ctx context.Context, first *request) error {
 	if snapshot, ok = sub.Current(); !ok { // It waited.
 		return st.unknown()
 	}
-	st.secrets = st.server.config.Secrets.Open(st.peer, func() { st.mailbox.put(st.onSecretsChanged) })
-	st.session = newSession(st.server.settings, st.peer, snapshot, st.nonces)
-	st.session.agent = first.node.agent
+	st.begin(snapshot, first.node.agent)
 	st.awaitSynced()
 	return nil
+}
+
+func (st *stream) isSotw() bool {
+	_, ok := st.transport.(sotwWire)
+	return ok
+}
+
+// targetsPerProgram is how many streams a gRPC program may have for each that a proxy may: it opens one for each
+// target that it dials.
+const targetsPerProgram = 16
+
+// owner is by what the streams of a workload are counted: its program and who keeps its certificate do not count together.
+func (st *stream) owner() string {
+	if st.isSotw() {
+		return "program " + st.peer.Node
+	}
+	return st.peer.Node
+}
+
+// mayOpen is how many streams the owner may have open at once.
+func (st *stream) mayOpen() int {
+	if st.isSotw() {
+		return targetsPerProgram * st.server.config.Limits.StreamsPerNode
+	}
+	return st.server.config.Limits.StreamsPerNode
+}
+
+// begin makes the state machine.
+func (st *stream) begin(snapshot *cache.Snapshot, agent string) {
+	if st.isSotw() {
+		s := newSotwSession(st.server.settings, st.peer, snapshot, st.nonces)
+		s.agent = agent
+		st.session = s
+		return
+	}
+	st.secrets = st.server.config.Secrets.Open(st.peer, func() { st.mailbox.put(st.onSecretsChanged) })
+	st.delta = newSession(st.server.settings, st.peer, snapshot, st.nonces)
+	st.delta.agent = agent
+	st.session = st.delta
 }
 
 // awaitSynced has the session know when the sources have told everything.
@@ -202,7 +241,7 @@ func (st *stream) awaitSynced() {
 		return
 	default:
 	}
-	st.session.synced = false
+	st.session.unsynced()
 	st.server.work.Go(func() {
 		select {
 		case <-st.server.config.Synced:
@@ -270,10 +309,10 @@ func (st *stream) turn(ctx context.Context) error {
 		if err := st.act(ctx, now); err != nil {
 			return err
 		}
-		if st.session.draining && st.session.idle() && st.sendDue.IsZero() {
+		if st.session.drains() && st.session.idle() && st.sendDue.IsZero() {
 			return closed(ReasonDrained, errDraining)
 		}
-		if len(st.session.outbox) >= maxOutbox || !st.pace.reads(now) {
+		if st.session.waiting() >= maxOutbox || !st.pace.reads(now) {
 			return nil
 		}
 		select {
@@ -293,7 +332,7 @@ func (st *stream) look(now time.Time) error {
 	if !ok {
 		return closed(ReasonRemoved, status.Errorf(codes.NotFound, "workload %q was removed", st.peer.Node))
 	}
-	if snapshot != st.session.latest {
+	if snapshot != st.session.sees() {
 		st.session.onSnapshot(now, snapshot)
 	}
 	return nil
@@ -320,7 +359,7 @@ func (st *stream) onReceived(now time.Time, r received) error {
 	}
 	st.heard.Store(now.UnixNano())
 	err := st.session.onRequest(now, r.request)
-	st.pace.count(st.session.unasked, now)
+	st.pace.count(st.session.unasked(), now)
 	return err
 }
 
@@ -334,7 +373,7 @@ func (st *stream) onSent(err error) error {
 }
 
 func (st *stream) onSecretsChanged() error {
-	st.session.onSecretsChanged()
+	st.delta.onSecretsChanged()
 	return nil
 }
 
@@ -355,23 +394,25 @@ func (st *stream) onTimer(now time.Time) error {
 func (st *stream) onFetched(secret Secret, err error) {
 	if err != nil && !errors.Is(err, ErrNoSecret) {
 		st.server.config.Logger.Warn("secret is not available", "node", st.peer.Node,
-			"secret", st.session.secrets.fetching, "error", err)
+			"secret", st.delta.secrets.fetching, "error", err)
 	}
-	st.session.onSecret(time.Now(), secret, err)
+	st.delta.onSecret(time.Now(), secret, err)
 }
 
 // act does what the session asks for: send, fetch, settle, and be woken in time.
 func (st *stream) act(ctx context.Context, now time.Time) error {
-	if st.sendDue.IsZero() && len(st.session.outbox) > 0 {
+	if st.sendDue.IsZero() && st.session.waiting() > 0 {
 		if err := st.startSend(now); err != nil {
 			return st.onSent(err)
 		}
 	}
-	if name, have, ok := st.session.nextSecret(now); ok {
-		st.startFetch(ctx, name, have)
+	if st.delta != nil {
+		if name, have, ok := st.delta.nextSecret(now); ok {
+			st.startFetch(ctx, name, have)
+		}
 	}
-	st.sub.Settle(st.session.settled)
-	if st.inGate && st.session.types[cache.Listener].requested && st.session.complete() {
+	st.sub.Settle(st.session.settledAt())
+	if st.inGate && st.session.begun() {
 		st.leaveGate()
 	}
 	st.arm(now)

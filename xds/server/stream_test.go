@@ -114,9 +114,9 @@ func TestPanicEndsOneStream(t *testing.T) {
 			synctest.Wait()
 			for st := range m.server.streams {
 				if st.session != nil {
-					shared := *st.session.settings
+					shared := *st.delta.settings
 					shared.observer = nil
-					st.session.settings = &shared
+					st.delta.settings = &shared
 				}
 			}
 			f.requests <- &request{typ: cache.Cluster, known: true, refused: true}
@@ -221,16 +221,17 @@ func TestStreamsShowsAll(t *testing.T) {
 				Type: cache.Listener, Name: "l", Version: "1", Owner: "Service/shop/l", Refs: []cache.Ref{{Type: cache.Cluster, Name: "bad"}},
 			}),
 		)
-		s := &script{t: t, mesh: m, client: m.connect("web", "token-of-web"), last: map[string]*discovery.DeltaDiscoveryResponse{}}
-		for _, line := range []string{
-			"request cluster", "expect cluster bad@2", "nack cluster it is bad", "request listener",
-			"expect listener", "ack listener",
-			"request secret +identity", "expect secret identity@i1", "ack secret",
-		} {
-			if err := s.do(strings.Fields(line), nil); err != nil {
-				t.Fatalf("%s: %v", line, err)
-			}
-		}
+		s := newScript(&own{mesh: m, t: t}, func(d difference) { t.Fatal(d) })
+		s.play(t, `connect
+			request cluster
+			expect cluster bad@2
+			nack cluster it is bad
+			request listener
+			expect listener
+			ack listener
+			request secret +identity
+			expect secret identity@i1
+			ack secret`)
 		infos := m.server.Streams(context.Background())
 		if len(infos) != 1 {
 			t.Fatalf("%d streams", len(infos))
@@ -258,7 +259,7 @@ func TestStreamsShowsAll(t *testing.T) {
 		}
 		dump := fmt.Sprintf("%+v %#v %s %s", infos, infos, text, m.logs)
 		for st := range m.server.streams {
-			dump += fmt.Sprintf("%+v", st.session.secrets.byName["identity"])
+			dump += fmt.Sprintf("%+v", st.delta.secrets.byName["identity"])
 		}
 		if strings.Contains(dump, "secret identity i1") {
 			t.Errorf("a secret shows in %s", dump)

@@ -25,4 +25,14 @@
 // services together, so that a sidecar's memory does not grow with them; what is counted per
 // service is counted by its cluster, whose stats are called
 // "outbound|<port>|<subset>|<service>|<namespace>": Envoy would take a dot for the end of the name.
+//
+// # gRPC
+//
+// Programs without a proxy take the same ir in other words, the gRPC profile (grpc*.go): an API listener for each
+// target, clusters and assignments as strict as gRPC wants them, and server listeners. Certificates
+// come from the provider of the client's bootstrap, never as secrets. Names:
+//
+//	clusters   outbound|<port>|<subset>|<service>.<namespace>
+//	listeners  <service>.<namespace>:<port>, grpc/server?xds.resource.listening_address=<address>:<port>
+//	routes     <service>.<namespace>:<port>
 package translate

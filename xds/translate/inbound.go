@@ -17,6 +17,9 @@ import (
 // Inbound returns everything that is served on behalf of a workload: the clusters of its application's ports, the
 // listeners and their routes.
 func Inbound(in *ir.Inbound) []Resource {
+	if in.Proxyless {
+		return grpcServers(in)
+	}
 	if in.Explicit {
 		return explicitInbound(in)
 	}

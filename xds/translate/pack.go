@@ -46,6 +46,7 @@ func ads() *corev3.ConfigSource {
 	}
 }
 
-func transportSocket(name string, m proto.Message) *corev3.TransportSocket {
-	return &corev3.TransportSocket{Name: name, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(m)}}
+// tlsTransport is TLS with a context of either side.
+func tlsTransport(m proto.Message) *corev3.TransportSocket {
+	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(m)}}
 }

@@ -46,7 +46,7 @@ func clientTLS(identities, alpn []string) *corev3.TransportSocket {
 		// No matcher at all would accept everybody.
 		sans = append(sans, exactURI(nobody))
 	}
-	return transportSocket(tlsSocket, &tlsv3.UpstreamTlsContext{CommonTlsContext: meshTLS(sans, alpn)})
+	return tlsTransport(&tlsv3.UpstreamTlsContext{CommonTlsContext: meshTLS(sans, alpn)})
 }
 
 // serverTLS is mesh mTLS towards every identity of the trust domain. Without session tickets
@@ -55,7 +55,7 @@ func serverTLS(trustDomain string, alpn []string) *corev3.TransportSocket {
 	sans := []*tlsv3.SubjectAltNameMatcher{uri(&matcherv3.StringMatcher{
 		MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: "spiffe://" + trustDomain + "/"},
 	})}
-	return transportSocket(tlsSocket, &tlsv3.DownstreamTlsContext{
+	return tlsTransport(&tlsv3.DownstreamTlsContext{
 		CommonTlsContext:         meshTLS(sans, alpn),
 		RequireClientCertificate: yes(),
 		SessionTicketKeysType: &tlsv3.DownstreamTlsContext_DisableStatelessSessionResumption{

@@ -54,6 +54,7 @@ func full(t *testing.T) *metrics.Metrics {
 			return []metrics.Refusal{one, one}, false
 		},
 		Signed:   func() uint64 { return 7 },
+		Replicas: func() []metrics.Replica { return []metrics.Replica{{Name: "b"}, {Name: "10.0.0.1:15012", Up: true}} },
 		LeafEnd:  func() (time.Time, bool) { return epoch.Add(time.Hour), true },
 		RootsEnd: func() time.Time { return epoch.Add(24 * time.Hour) },
 		Clock:    func() time.Time { return epoch },
@@ -138,7 +139,8 @@ func TestRefusalsAreBoundedAndAskedForWhenThereAreAny(t *testing.T) {
 	m := metrics.New(metrics.Build{})
 	asked, refused, quiet := 0, 0, false
 	m.Watch(metrics.State{
-		Store: func() cache.Stats { return cache.Stats{} }, Sources: func() []metrics.Source { return nil },
+		Replicas: func() []metrics.Replica { return nil },
+		Store:    func() cache.Stats { return cache.Stats{} }, Sources: func() []metrics.Source { return nil },
 		Problems: func() []metrics.Problem { return nil }, Signed: func() uint64 { return 0 },
 		Refused: func(context.Context) ([]metrics.Refusal, bool) {
 			asked++

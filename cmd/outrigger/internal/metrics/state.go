@@ -31,8 +31,18 @@ type State struct {
 	LeafEnd func() (end time.Time, ok bool)
 	// RootsEnd is when the first of the roots ends.
 	RootsEnd func() time.Time
+	// Replicas are the other servers of the mesh.
+	Replicas func() []Replica
 	// Clock tells the time.
 	Clock func() time.Time
+}
+
+// Replica is another server of the mesh.
+type Replica struct {
+	// Name is that of its place in the data folder, or its address; no two have the same.
+	Name string
+	// Up says that it answers.
+	Up bool
 }
 
 // Source is the state of one source.
@@ -66,7 +76,7 @@ type state struct {
 	resources, views, scopes, nodes, layers, revision *prometheus.Desc
 	synced, age, stale                                *prometheus.Desc
 	problems, problem, refused                        *prometheus.Desc
-	signed, leaf, roots                               *prometheus.Desc
+	signed, leaf, roots, replica                      *prometheus.Desc
 }
 
 func newState(from State, engine *Engine) *state {
@@ -88,9 +98,10 @@ func newState(from State, engine *Engine) *state {
 		refused: desc("outrigger_xds_refused_info",
 			"Always 1; one series for each of the first 100 resources that connected proxies refuse now, with the object at fault.",
 			"node", "type", "resource", "owner"),
-		signed: desc("outrigger_ca_signed_total", "Certificates signed since the start."),
-		leaf:   desc("outrigger_ca_leaf_min_remaining_seconds", "Life left of the certificate of a connected proxy that ends first."),
-		roots:  desc("outrigger_ca_root_remaining_seconds", "Life left of the root that ends first."),
+		signed:  desc("outrigger_ca_signed_total", "Certificates signed since the start."),
+		leaf:    desc("outrigger_ca_leaf_min_remaining_seconds", "Life left of the certificate of a connected proxy that ends first."),
+		roots:   desc("outrigger_ca_root_remaining_seconds", "Life left of the root that ends first."),
+		replica: desc("outrigger_replica_up", "1 while another server of the mesh answers, 0 while it does not.", "replica"),
 	}
 }
 
@@ -102,7 +113,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 func (s *state) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.resources, s.views, s.scopes, s.nodes, s.layers, s.revision, s.synced, s.age, s.stale,
-		s.problems, s.problem, s.refused, s.signed, s.leaf, s.roots,
+		s.problems, s.problem, s.refused, s.signed, s.leaf, s.roots, s.replica,
 	} {
 		out <- d
 	}
@@ -117,6 +128,7 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	s.collectRefused(out)
 	out <- prometheus.MustNewConstMetric(s.signed, prometheus.CounterValue, float64(s.from.Signed()))
 	gauge(out, s.roots, s.from.RootsEnd().Sub(now).Seconds())
+	s.collectReplicas(out)
 	if end, ok := s.from.LeafEnd(); ok {
 		gauge(out, s.leaf, end.Sub(now).Seconds())
 	}
@@ -152,6 +164,16 @@ func (s *state) collectSources(out chan<- prometheus.Metric, now time.Time) {
 		if !source.Updated.IsZero() {
 			gauge(out, s.age, now.Sub(source.Updated).Seconds(), name)
 		}
+	}
+}
+
+func (s *state) collectReplicas(out chan<- prometheus.Metric) {
+	for _, r := range s.from.Replicas() {
+		up := 0.0
+		if r.Up {
+			up = 1
+		}
+		gauge(out, s.replica, up, r.Name)
 	}
 }
 

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,8 +20,8 @@ import (
 
 var errNotYet = errors.New("the mesh has not been read yet; come again")
 
-// authenticator lets a stream in when its join token is good and the workload that it is for exists, with
-// that service account and a sidecar.
+// authenticator lets a stream in when its join token is good, or its certificate one that names a workload, and the
+// workload that it is for exists, with that service account and in the mesh.
 type authenticator struct {
 	tokens  *certs.TokenVerifier
 	members *members
@@ -54,11 +55,7 @@ func (a *authenticator) Authenticate(ctx context.Context, credentials server.Cre
 }
 
 func (a *authenticator) identify(ctx context.Context, credentials server.Credentials) (server.Peer, error) {
-	if credentials.BearerToken.IsZero() {
-		return server.Peer{}, fmt.Errorf("%w: no token; send authorization: Bearer TOKEN, "+
-			"with a token that `outrigger token` made", server.ErrUnauthenticated)
-	}
-	claims, err := a.tokens.Verify(certs.NewToken(string(credentials.BearerToken.Reveal())))
+	claims, err := a.claims(credentials)
 	if err != nil {
 		return server.Peer{}, fmt.Errorf("%w: %w", server.ErrUnauthenticated, err)
 	}
@@ -72,6 +69,30 @@ func (a *authenticator) identify(ctx context.Context, credentials server.Credent
 		return server.Peer{}, fmt.Errorf("%w: %w", server.ErrPermissionDenied, err)
 	}
 	return caller, nil
+}
+
+// claims returns what good credentials say. Where there are both, the token counts.
+func (a *authenticator) claims(credentials server.Credentials) (certs.Claims, error) {
+	switch {
+	case !credentials.BearerToken.IsZero():
+		return a.tokens.Verify(certs.NewToken(string(credentials.BearerToken.Reveal())))
+	case len(credentials.PeerCertificates) > 0:
+		return a.certified(credentials.PeerCertificates[0])
+	default:
+		return certs.Claims{}, errors.New("no token; send authorization: Bearer TOKEN, with a token that `outrigger token` made")
+	}
+}
+
+// certified returns what a certificate says that TLS has verified.
+func (a *authenticator) certified(cert *x509.Certificate) (certs.Claims, error) {
+	identity, workload, err := certs.WorkloadOf(cert)
+	if err != nil {
+		return certs.Claims{}, err
+	}
+	if identity.TrustDomain != a.tokens.TrustDomain() {
+		return certs.Claims{}, fmt.Errorf("the certificate is of trust domain %s, this is %s", identity.TrustDomain, a.tokens.TrustDomain())
+	}
+	return certs.Claims{Identity: identity, Workload: workload, ExpiresAt: cert.NotAfter}, nil
 }
 
 func peerOf(claims certs.Claims) server.Peer {

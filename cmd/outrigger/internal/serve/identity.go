@@ -2,7 +2,8 @@ package serve
 
 import (
 	"crypto/tls"
-	"errors"
+	"net"
+	"net/netip"
 
 	"outrigger.dev/outrigger/certs"
 )
@@ -14,7 +15,7 @@ type identity struct {
 	serverTLS *tls.Config
 }
 
-// openIdentity takes the data folder for this process alone; it comes before everything else.
+// openIdentity reads the data folder's keys, or makes them; it comes before everything else.
 func openIdentity(c Config) (*identity, error) {
 	authority, err := certs.Open(certs.Config{Dir: c.DataDir, TrustDomain: c.TrustDomain, LeafTTL: c.IdentityTTL})
 	if err != nil {
@@ -23,10 +24,23 @@ func openIdentity(c Config) (*identity, error) {
 	id := &identity{authority: authority}
 	id.tokens, err = certs.NewTokenVerifier(certs.TokenConfig{Dir: c.DataDir, TrustDomain: c.TrustDomain})
 	if err == nil {
-		id.serverTLS, err = authority.ServerTLS(c.ServerNames)
+		id.serverTLS, err = authority.ServerTLS(append(ownAddress(c.XDSListen), c.ServerNames...))
 	}
 	if err != nil {
-		return nil, errors.Join(err, authority.Close())
+		return nil, err
 	}
 	return id, nil
+}
+
+// ownAddress returns the address of the listener where it is a single one: programs of gRPC, which verify the server by
+// the name that they dial, need no further setting then.
+func ownAddress(listen string) []string {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(host); err != nil || ip.IsUnspecified() {
+		return nil
+	}
+	return []string{host}
 }

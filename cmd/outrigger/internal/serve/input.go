@@ -40,5 +40,5 @@ func (i *input) take(ctx context.Context, update file.Update) {
 	rules, wrong := i.compiler.Apply(compile.Objects(update.Policies))
 	i.problems.setFiles(update)
 	logProblems(ctx, i.logger, i.problems.setRules(wrong))
-	i.feed.Offer(feed.Input{Update: update.Update, Rules: rules, ReadAt: update.ReadAt})
+	i.feed.Offer(feed.Input{Update: update.Update, Rules: rules, Revision: update.Revision, ReadAt: update.ReadAt})
 }

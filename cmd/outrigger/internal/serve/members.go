@@ -9,9 +9,9 @@ import (
 	"outrigger.dev/outrigger/discovery"
 )
 
-var errNoMember = errors.New("the mesh has no such Workload with sidecar: true")
+var errNoMember = errors.New("the mesh has no such Workload with sidecar: true or proxyless: true")
 
-// members knows which workloads have a proxy, and as which service account. It is fed with the
+// members knows which workloads are in the mesh, and as which service account. It is fed with the
 // same updates as the core, and ends the streams of a workload that becomes somebody else; the
 // streams of one that goes are ended by their subscription.
 type members struct {
@@ -38,7 +38,7 @@ func (m *members) apply(update discovery.Update) {
 }
 
 func (m *members) set(node string, workload *discovery.Workload) {
-	if workload == nil || !workload.Sidecar {
+	if workload == nil || !workload.InMesh() {
 		delete(m.accounts, node)
 		return
 	}

@@ -133,7 +133,6 @@ func TestSecretsOfOneStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer authority.Close()
 	s := newSecrets("cluster.local", certs.NewIssuer(authority))
 	session := s.Open(server.Peer{Namespace: "shop", ServiceAccount: "web"}, nil)
 	if _, ok := s.firstEnd(); ok {

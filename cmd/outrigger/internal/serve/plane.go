@@ -34,11 +34,13 @@ type plane struct {
 	xds    *grpc.Server
 	debug  *debug.Service
 	csds   *grpc.Server
+
+	replicas *replicas
 }
 
 // newPlane puts the parts together in the order in which data goes through them.
-func newPlane(c Config, id *identity) (*plane, error) {
-	p := &plane{config: c, ready: newReadiness()}
+func newPlane(c Config, id *identity, replicas *replicas) (*plane, error) {
+	p := &plane{config: c, ready: newReadiness(), replicas: replicas}
 	p.metrics = metrics.New(metrics.Build{Version: c.Version, Revision: c.Revision, Go: runtime.Version()})
 	store, problems, members := cache.NewStore(), newBoard(), newMembers()
 	if err := p.addInput(store, problems, members); err != nil {
@@ -49,14 +51,14 @@ func newPlane(c Config, id *identity) (*plane, error) {
 	if err := p.addEngine(store, auth, sessions, id); err != nil {
 		return nil, err
 	}
-	p.debug = debug.New(debug.Config{Store: store, Engine: p.engine, Problems: problems.forDebug})
+	p.addReplicas(debug.Config{Store: store, Engine: p.engine, Problems: problems.forDebug}, id)
 	p.csds = grpc.NewServer()
 	p.debug.RegisterCSDS(p.csds)
 	p.metrics.Watch(metrics.State{
 		Store: store.Stats, Sources: func() []metrics.Source { return []metrics.Source{p.input.state.now()} },
 		Problems: problems.forMetrics,
 		Refused:  func(ctx context.Context) ([]metrics.Refusal, bool) { return refused(ctx, p.engine.Streams) },
-		Signed:   id.authority.Signed, LeafEnd: sessions.firstEnd,
+		Signed:   id.authority.Signed, Replicas: p.replicas.forMetrics, LeafEnd: sessions.firstEnd,
 		RootsEnd: func() time.Time { return id.authority.Bundle().NotAfter() }, Clock: time.Now,
 	})
 	return p, nil
@@ -81,8 +83,8 @@ func (p *plane) addInput(store *cache.Store, problems *board, members *members) 
 	p.feed, err = feed.New(feed.Config{
 		Builder: build.New(build.Config{TrustDomain: p.config.TrustDomain}), Store: store,
 		Sources:     []discovery.SourceID{id},
-		RetireDelay: retireDelay(p.config.ProxyDrainTime),
-		Observer:    &feedObserver{Feed: p.metrics.Feed, problems: problems, ready: p.ready, source: id, logger: p.config.Logger},
+		RetireDelay: retireDelay(p.config.ProxyDrainTime), Revised: p.replicas.noted,
+		Observer: &feedObserver{Feed: p.metrics.Feed, problems: problems, ready: p.ready, source: id, logger: p.config.Logger},
 	})
 	if err != nil {
 		return err
@@ -136,10 +138,13 @@ func (p *plane) run(ctx context.Context, l *listeners) error {
 	group.start("feed", p.feed.Run)
 	group.start("xds", func(ctx context.Context) error { return serveGRPC(ctx, p.xds, l.xds) })
 	group.start("csds", func(ctx context.Context) error { return serveGRPC(ctx, p.csds, l.csds) })
-	group.start("debug", func(ctx context.Context) error { return serveHTTP(ctx, l.debug, p.debug.Handler()) })
+	group.start("debug", func(ctx context.Context) error {
+		return serveHTTP(ctx, l.debug, p.replicas.peers.Handler(p.debug.Handler()))
+	})
 	group.start("status", func(ctx context.Context) error {
 		return serveHTTP(ctx, l.metrics, statusHandler(p.metrics.Handler(), p.ready))
 	})
+	p.startReplicas(group, l)
 	return group.wait(ctx, p.drain)
 }
 

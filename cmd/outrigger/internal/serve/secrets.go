@@ -29,7 +29,7 @@ func newSecrets(trustDomain string, issuer *certs.Issuer) *secrets {
 
 // Open begins the session of one stream. The roots of this server stay the same while it runs: it tells of no change.
 func (s *secrets) Open(peer server.Peer, _ func()) server.SecretSession {
-	session := &secretSession{secrets: s, identity: certs.Identity{
+	session := &secretSession{secrets: s, workload: peer.Workload, identity: certs.Identity{
 		TrustDomain: s.trustDomain, Namespace: peer.Namespace, ServiceAccount: peer.ServiceAccount,
 	}}
 	s.note(session, time.Time{})
@@ -58,23 +58,30 @@ func (s *secrets) firstEnd() (first time.Time, ok bool) {
 type secretSession struct {
 	secrets  *secrets
 	identity certs.Identity
+	workload string
 }
 
-// Secret returns the peer's certificate or the roots.
+// Secret returns one of the peer's certificates or the roots.
 func (s *secretSession) Secret(ctx context.Context, name, haveVersion string) (server.Secret, error) {
 	switch name {
 	case certs.NameIdentity:
-		leaf, err := s.secrets.issuer.Leaf(ctx, s.identity, haveVersion)
-		if err != nil {
-			return server.Secret{}, err
-		}
-		s.secrets.note(s, leaf.NotAfter)
-		return encodeSecret(leaf)
+		return s.given(s.secrets.issuer.Leaf(ctx, s.identity, haveVersion))
+	case certs.NameWorkload:
+		return s.given(s.secrets.issuer.WorkloadLeaf(ctx, s.identity, s.workload, haveVersion))
 	case certs.NameRoots:
 		return encodeSecret(s.secrets.issuer.Roots(haveVersion))
 	default:
 		return server.Secret{}, fmt.Errorf("secret %.64q: %w", name, server.ErrNoSecret)
 	}
+}
+
+// given notes when a certificate ends.
+func (s *secretSession) given(leaf certs.Secret, err error) (server.Secret, error) {
+	if err != nil {
+		return server.Secret{}, err
+	}
+	s.secrets.note(s, leaf.NotAfter)
+	return encodeSecret(leaf)
 }
 
 // Close ends the session.

@@ -26,6 +26,10 @@ type Config struct {
 	ProxyDrainTime time.Duration
 	// MaxConnectionAge ends the connections of proxies at that age, give or take 10 %; 0: never.
 	MaxConnectionAge time.Duration
+	// Replica is the name of this server among those of DataDir; empty: replica.Main. PeerListen is where servers on
+	// other machines ask it, empty: nowhere; Peers are where it asks them.
+	Replica, PeerListen string
+	Peers               []string
 
 	Logger            *slog.Logger
 	Version, Revision string
@@ -38,17 +42,21 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, identity.authority.Close()) }()
-	plane, err := newPlane(c, identity)
+	replicas, err := openReplicas(c, identity)
 	if err != nil {
 		return err
 	}
-	listeners, err := listen(ctx, c)
+	defer func() { err = errors.Join(err, replicas.place.Close()) }()
+	plane, err := newPlane(c, identity, replicas)
+	if err != nil {
+		return err
+	}
+	listeners, err := listen(ctx, c, replicas.place.Dir)
 	if err != nil {
 		return err
 	}
 	defer listeners.close()
-	c.Logger.InfoContext(ctx, "serving", "version", c.Version, "config_dir", c.ConfigDir, "data_dir", c.DataDir,
+	c.Logger.InfoContext(ctx, "serving", "version", c.Version, "config_dir", c.ConfigDir, "data_dir", c.DataDir, "replica", replicas.place.Name,
 		"trust_domain", c.TrustDomain, "xds", listeners.xds.Addr().String(), "metrics", listeners.metrics.Addr().String())
 	return plane.run(ctx, listeners)
 }
