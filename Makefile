@@ -12,14 +12,15 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 10s
 BENCH ?= .
 KEEP ?=
+VERSIONS ?=
 
 .PHONY: help
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/outrigger, a static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/outrigger ./cmd/outrigger
+build: ## Build bin/outrigger and bin/outrigger-node, static binaries
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/outrigger ./cmd/outrigger-node
 
 .PHONY: test
 test: envoy ## Run all tests, with a real Envoy
@@ -27,6 +28,10 @@ test: envoy ## Run all tests, with a real Envoy
 
 .PHONY: check
 check: build vet lint check-generated check-tidy test-race vulncheck ## All that CI checks
+
+.PHONY: compatibility
+compatibility: ## Run all tests with an Envoy with every pinned one (VERSIONS="1.36.4 1.38.3", or older: all but the default)
+	go run ./test/compat -versions '$(VERSIONS)'
 
 .PHONY: generate
 generate: $(TOOLS)/controller-gen ## Write all generated files: deepcopy, CRDs, JSON Schemas

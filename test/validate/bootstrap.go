@@ -21,10 +21,14 @@ import (
 const firstPort = 20_000
 
 // bootstrap puts resources where Envoy looks at them without a control plane: routes into a connection manager,
-// assignments into a cluster.
-func bootstrap(node string, messages []proto.Message) ([]byte, error) {
+// assignments into a cluster. The fields named unknown are left out.
+func bootstrap(node string, messages []proto.Message, unknown []string) ([]byte, error) {
 	static := &bootstrapv3.Bootstrap_StaticResources{}
 	for i, message := range messages {
+		message = proto.Clone(message)
+		if err := without(message.ProtoReflect(), unknown); err != nil {
+			return nil, err
+		}
 		switch m := message.(type) {
 		case *clusterv3.Cluster:
 			static.Clusters = append(static.Clusters, m)
@@ -70,7 +74,6 @@ func assignmentCluster(assignment *endpointv3.ClusterLoadAssignment) *clusterv3.
 
 // routeListener is a listener that has routes in itself. As when they come by a stream, their clusters may come later.
 func routeListener(routes *routev3.RouteConfiguration, port uint32) (*listenerv3.Listener, error) {
-	routes = proto.CloneOf(routes)
 	routes.ValidateClusters = wrapperspb.Bool(false)
 	manager, err := anypb.New(&hcmv3.HttpConnectionManager{
 		StatPrefix:     "routes",

@@ -18,7 +18,8 @@ import (
 )
 
 // Resources checks clusters, assignments, listeners and route configurations as a node of that id would get them. The
-// error holds what breaks a rule of Envoy's API, and what `envoy --mode validate` said. The messages are not changed.
+// error holds what breaks a rule of Envoy's API, and what `envoy --mode validate` said; an older Envoy does not see the fields
+// that it is known to ignore (envoy.Difference). The messages are not changed.
 func Resources(ctx context.Context, node string, messages []proto.Message) error {
 	var errs []error
 	for _, m := range messages {
@@ -26,7 +27,11 @@ func Resources(ctx context.Context, node string, messages []proto.Message) error
 			errs = append(errs, fmt.Errorf("%s %s: %w", m.ProtoReflect().Descriptor().Name(), nameOf(m), err))
 		}
 	}
-	text, err := bootstrap(node, messages)
+	release, err := envoy.Running(ctx)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	text, err := bootstrap(node, messages, release.Unknown())
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}
