@@ -5,5 +5,9 @@
 //
 //	go run ./test/bench -outrigger bin/outrigger -services 1000 -streams 1000
 //
+// With -servers rude it measures what well-behaved clients get alone, and beside a rude client of every kind in a process of its own:
+//
+//	go run ./test/bench -servers rude -streams 100 -changes 200
+//
 // It prints a table; docs/performance.md keeps the figures with their command.
 package main

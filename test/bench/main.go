@@ -35,6 +35,9 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == stockCommand {
 		return runStock(ctx, args[1:])
 	}
+	if len(args) > 0 && args[0] == rudeCommand {
+		return runCrowd(ctx, args[1:])
+	}
 	if len(args) > 0 && args[0] == floorCommand {
 		c, err := parseFloor(args[1:])
 		if err != nil {
@@ -66,7 +69,7 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.streams, "streams", 1000, "clients, all with every service in scope")
 	flags.IntVar(&o.changes, "changes", 20, "endpoint changes to measure")
 	flags.IntVar(&o.added, "added", 10, "services to add one by one")
-	flags.StringVar(&o.servers, "servers", "outrigger,SnapshotCache", "what to measure, in this order: outrigger, SnapshotCache, floor")
+	flags.StringVar(&o.servers, "servers", "outrigger,SnapshotCache", "what to measure, in this order: outrigger, SnapshotCache, floor, rude")
 	flags.BoolVar(&o.capture, "capture", false, "clients that capture: a listener and routes for every service, too")
 	flags.BoolVar(&o.keep, "keep", false, "keep the work folder")
 	if err := flags.Parse(args); err != nil {

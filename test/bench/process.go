@@ -26,7 +26,7 @@ func (p *process) restart(ctx context.Context) error {
 	if err := p.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("kill pid %d: %w", p.cmd.Process.Pid, err)
 	}
-	<-p.exit
+	_ = <-p.exit // It was killed.
 	again, err := start(ctx, p.logs+".2", p.cmd.Path, p.cmd.Args[1:]...)
 	if err != nil {
 		return err

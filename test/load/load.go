@@ -65,6 +65,9 @@ func (r Request) String() string {
 	}
 }
 
+// defaultTimeout is the longest that a request may take.
+const defaultTimeout = 5 * time.Second
+
 // Load is a running load.
 type Load struct {
 	cfg    Config
@@ -84,7 +87,7 @@ func Start(ctx context.Context, cfg Config) *Load {
 		cfg.Pause = 5 * time.Millisecond
 	}
 	if cfg.Timeout == 0 {
-		cfg.Timeout = 5 * time.Second
+		cfg.Timeout = defaultTimeout
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	l := &Load{cfg: cfg, cancel: cancel}
@@ -93,6 +96,21 @@ func Start(ctx context.Context, cfg Config) *Load {
 		l.tasks.Go(func() { l.work(ctx, true) })
 	}
 	return l
+}
+
+// Sent returns how many requests have ended so far.
+func (l *Load) Sent() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.requests)
+}
+
+// Once sends a single request over a connection of its own.
+func Once(ctx context.Context, url string) Request {
+	l := &Load{cfg: Config{URL: url}}
+	transport := &http.Transport{DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	return l.send(ctx, &http.Client{Transport: transport, Timeout: defaultTimeout}, true)
 }
 
 // Stop lets the requests under way end, stops the load, and returns what was
