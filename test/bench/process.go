@@ -26,7 +26,9 @@ func (p *process) restart(ctx context.Context) error {
 	if err := p.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("kill pid %d: %w", p.cmd.Process.Pid, err)
 	}
-	_ = <-p.exit // It was killed.
+	if _, killed := errors.AsType[*exec.ExitError](<-p.exit); !killed {
+		return fmt.Errorf("%s ended by itself; its log is %s", p.cmd.Path, p.logs)
+	}
 	again, err := start(ctx, p.logs+".2", p.cmd.Path, p.cmd.Args[1:]...)
 	if err != nil {
 		return err
