@@ -18,6 +18,7 @@ type fleet struct {
 	server  *process
 	touched atomic.Int64
 	last    atomic.Int64 // when a client was touched last, in Unix nanoseconds
+	busy    time.Time    // when settle last saw something go on
 	away    atomic.Int64 // how many clients wait to come back
 	peak    int64        // the most memory that the server was seen to have while the fleet settled
 	expect  atomic.Pointer[expectation]
@@ -81,8 +82,11 @@ func (f *fleet) connect(ctx context.Context) error {
 	return f.settle(ctx)
 }
 
-// since returns how long after a moment the last client was touched.
-func (f *fleet) since(begun time.Time) time.Duration { return time.Unix(0, f.last.Load()).Sub(begun) }
+// since returns how long after a moment something was going on last: a client was touched or, to the second, one was away
+// or one side computed. Clients that have everything are touched by nothing.
+func (f *fleet) since(begun time.Time) time.Duration {
+	return max(time.Unix(0, f.last.Load()).Sub(begun), f.busy.Sub(begun), 0)
+}
 
 // settle waits for a second in which nobody was away, nothing came and neither side computed.
 func (f *fleet) settle(ctx context.Context) error {
@@ -108,7 +112,7 @@ func (f *fleet) settle(ctx context.Context) error {
 		if f.touched.Swap(0) == 0 && f.away.Load() == 0 && now.server-last.server < f.quiet() && now.clients-last.clients < f.quiet() {
 			return nil
 		}
-		last = now
+		last, f.busy = now, time.Now()
 	}
 }
 
