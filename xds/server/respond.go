@@ -113,7 +113,7 @@ func (s *session) respond(t *typeState, m members, now time.Time) {
 	} else {
 		removed = s.respondEach(r, m.entries)
 	}
-	if t.typ == cache.Cluster {
+	if t.typ == cache.Cluster && s.types[cache.Endpoints].requested {
 		s.followAll(m.list())
 	}
 	nonce := s.nextNonce()

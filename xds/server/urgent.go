@@ -27,9 +27,6 @@ func (t *typeState) hurry(e entry) {
 
 // followAll queues the assignments of clusters that are being sent, where the client has asked for them before.
 func (s *session) followAll(clusters []entry) {
-	if !s.types[cache.Endpoints].requested {
-		return
-	}
 	t := s.stir(cache.Endpoints)
 	for i := range clusters {
 		if clusters[i].res == nil {
