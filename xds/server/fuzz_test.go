@@ -90,12 +90,21 @@ func compareRequests(t *testing.T, ours *request, stock *discovery.DeltaDiscover
 // FuzzStream plays any order of messages, publications and moments: nothing falls over, and what is
 // sent keeps the rules that hold whatever the client does.
 func FuzzStream(f *testing.F) {
+	fuzzSteps(f, func(t *testing.T) func(what, how byte) bool {
+		t.Helper()
+		return newPlay(t).step
+	})
+}
+
+// fuzzSteps has a play take steps of two bytes each until one says that it is over.
+func fuzzSteps(f *testing.F, begin func(*testing.T) func(what, how byte) bool) {
+	f.Helper()
 	f.Add([]byte("\x00\x01\x10\x11\x20\x42\x81\x92\x33"))
 	f.Add([]byte{0x00, 0x03, 0x80, 0x90, 0x13, 0x70, 0x71, 0xf0, 0xe0, 0x04, 0x44, 0xb1, 0xc2, 0xd3})
 	f.Fuzz(func(t *testing.T, steps []byte) {
-		p := newPlay(t)
+		step := begin(t)
 		for i := 0; i+1 < len(steps) && i < 400; i += 2 {
-			if !p.step(steps[i], steps[i+1]) {
+			if !step(steps[i], steps[i+1]) {
 				return
 			}
 		}

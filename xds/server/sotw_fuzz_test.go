@@ -70,15 +70,9 @@ func compareSotwRequests(t *testing.T, ours *request, stock *discovery.Discovery
 // FuzzSotwStream plays any order of messages, publications and moments: nothing falls over, no event makes more than a
 // response for each type, one is in flight for each, and no deadline comes again and again.
 func FuzzSotwStream(f *testing.F) {
-	f.Add([]byte("\x00\x01\x10\x11\x20\x42\x81\x92\x33"))
-	f.Add([]byte{0x00, 0x03, 0x80, 0x90, 0x13, 0x70, 0x71, 0xf0, 0xe0, 0x04, 0x44, 0xb1, 0xc2, 0xd3})
-	f.Fuzz(func(t *testing.T, steps []byte) {
-		p := newSotwPlay(t)
-		for i := 0; i+1 < len(steps) && i < 400; i += 2 {
-			if !p.step(steps[i], steps[i+1]) {
-				return
-			}
-		}
+	fuzzSteps(f, func(t *testing.T) func(what, how byte) bool {
+		t.Helper()
+		return newSotwPlay(t).step
 	})
 }
 
