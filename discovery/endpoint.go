@@ -53,6 +53,17 @@ type PortEndpoints struct {
 	Port uint16
 	// Endpoints are sorted by Address; no address occurs twice.
 	Endpoints []Endpoint
+	// Hosts are endpoints that are known by a DNS name, sorted by Name, then Port; no pair occurs twice. Mostly empty:
+	// with one of them the proxies resolve names for the whole port, addresses included.
+	Hosts []Host
+}
+
+// Host is an endpoint that is reached by a DNS name, which proxies resolve. It has no identity and is spoken to in plain text.
+type Host struct {
+	Name   string
+	Port   uint16
+	Weight uint32
+	Health Health
 }
 
 // Endpoint is one address that serves a service port.
@@ -70,13 +81,15 @@ type Endpoint struct {
 	// Weight is relative to the other endpoints of the port, 1 at least.
 	Weight uint32
 	Health Health
+	// Zones are those whose clients the endpoint is meant for, sorted; none: all.
+	Zones []string
 }
 
 // Equal reports whether both are the same in every respect.
 func (e *Endpoint) Equal(other *Endpoint) bool {
 	return e.Address == other.Address && e.Workload == other.Workload && e.Network == other.Network &&
 		e.Locality == other.Locality && e.Weight == other.Weight && e.Health == other.Health &&
-		slices.Equal(e.Additional, other.Additional)
+		slices.Equal(e.Additional, other.Additional) && slices.Equal(e.Zones, other.Zones)
 }
 
 // Equal reports whether both shards hold the same endpoints in the same order.
@@ -85,7 +98,7 @@ func (s *EndpointSet) Equal(other *EndpointSet) bool {
 		return s == other
 	}
 	return s.ID == other.ID && slices.EqualFunc(s.Ports, other.Ports, func(a, b PortEndpoints) bool {
-		return a.Port == b.Port && slices.EqualFunc(a.Endpoints, b.Endpoints,
+		return a.Port == b.Port && slices.Equal(a.Hosts, b.Hosts) && slices.EqualFunc(a.Endpoints, b.Endpoints,
 			func(x, y Endpoint) bool { return x.Equal(&y) })
 	})
 }

@@ -45,10 +45,69 @@ func (p Protocol) IsHTTP() bool { return p == HTTP || p == HTTP2 || p == GRPC }
 type Service struct {
 	ID     ServiceID
 	Origin Origin
+	// Registered is what the registry calls the service, where that is not ID.Name.
+	Registered string
 	// VIPs are the virtual addresses of the service, sorted; none for a headless service.
 	VIPs []netip.Addr
 	// Ports are sorted by Port; no number occurs twice.
 	Ports []ServicePort
+	// Distribution says which endpoints a client prefers.
+	Distribution Distribution
+	// Join, when not nil, says that services of other registries belong to this one.
+	Join *Join
+}
+
+// Distribution says which endpoints of a service a client prefers; the values follow Kubernetes' trafficDistribution.
+type Distribution uint8
+
+// The distributions.
+const (
+	// Anywhere: all endpoints are alike.
+	Anywhere Distribution = iota
+	// PreferSameZone: those of the client's zone, as long as there are healthy ones.
+	PreferSameZone
+	// PreferSameNode: those of the client's machine, then those of its zone.
+	PreferSameNode
+)
+
+var distributionNames = [...]string{Anywhere: "anywhere", PreferSameZone: "same-zone", PreferSameNode: "same-node"}
+
+// String returns the lower-case name of the distribution.
+func (d Distribution) String() string {
+	if int(d) < len(distributionNames) {
+		return distributionNames[d]
+	}
+	return "unknown"
+}
+
+// MarshalText writes the name, so that models print readably.
+func (d Distribution) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// Join is a rule that services of other registries are part of a service: their endpoints serve its ports too.
+type Join struct {
+	// Kind is that of the registry, such as "consul"; Source is its name, empty for every one of that kind.
+	Kind   string
+	Source string
+	// Name is what the registry calls the service.
+	Name string
+	// Port is the service port that the endpoints serve; 0: the port of the same number, else the only or first one.
+	Port uint16
+	// Share, when not nil, is how much of the traffic goes to the other registry's endpoints, 0 to 100 percent;
+	// nil: every endpoint by its weight.
+	Share *uint8
+}
+
+// Equal reports whether both are the same rule.
+func (j *Join) Equal(other *Join) bool {
+	if j == nil || other == nil {
+		return j == other
+	}
+	a, b := *j, *other
+	a.Share, b.Share = nil, nil
+	if j.Share == nil || other.Share == nil {
+		return a == b && j.Share == other.Share
+	}
+	return a == b && *j.Share == *other.Share
 }
 
 // ServicePort is one port of a service.
@@ -66,7 +125,8 @@ func (s *Service) Equal(other *Service) bool {
 	if s == nil || other == nil {
 		return s == other
 	}
-	return s.ID == other.ID && s.Origin.Kind == other.Origin.Kind &&
+	return s.ID == other.ID && s.Origin.Kind == other.Origin.Kind && s.Registered == other.Registered &&
+		s.Distribution == other.Distribution && s.Join.Equal(other.Join) &&
 		slices.Equal(s.VIPs, other.VIPs) && slices.Equal(s.Ports, other.Ports)
 }
 

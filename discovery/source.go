@@ -1,6 +1,9 @@
 package discovery
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Source watches one registry.
 type Source interface {
@@ -22,6 +25,12 @@ type Update struct {
 	Services  map[ServiceID]*Service
 	Endpoints map[ShardID]*EndpointSet
 	Workloads map[WorkloadID]*Workload
+	// Nodes are the machines that a registry knows apart from what runs on them, by name.
+	Nodes map[string]*Node
+	// Problems holds, for every object whose problems changed, all that is wrong with it now; none: clean.
+	Problems map[ObjectID][]Problem
+	// ReadAt is when the first of the changes was read from the registry; zero: not to be measured.
+	ReadAt time.Time
 }
 
 // Confirmer is a Source that can read a service's endpoints a second time, consistently.

@@ -23,6 +23,10 @@ type Workload struct {
 	Sidecar bool
 	// Proxyless says that the instance is a gRPC program that speaks xDS and mesh mTLS itself. It excludes Sidecar.
 	Proxyless bool
+	// UID tells the instance from an earlier one of the same name; it may be empty.
+	UID string
+	// Node is the name of the machine that it runs on; it may be empty.
+	Node string
 }
 
 // InMesh reports whether the instance speaks mesh mTLS and takes configuration: by a sidecar or by itself.
@@ -36,6 +40,6 @@ func (w *Workload) Equal(other *Workload) bool {
 	return w.ID == other.ID && w.Origin.Kind == other.Origin.Kind &&
 		w.ServiceAccount == other.ServiceAccount && w.Network == other.Network &&
 		w.Locality == other.Locality && w.Health == other.Health && w.Sidecar == other.Sidecar &&
-		w.Proxyless == other.Proxyless &&
+		w.Proxyless == other.Proxyless && w.UID == other.UID && w.Node == other.Node &&
 		slices.Equal(w.Addresses, other.Addresses) && maps.Equal(w.Labels, other.Labels)
 }

@@ -26,8 +26,8 @@ func Load(dir string) (Update, []discovery.Problem, error) {
 	update.Revision = f.taken()
 	update.Synced, update.Trouble = true, f.trouble()
 	var problems []discovery.Problem
-	for _, file := range slices.Sorted(maps.Keys(update.Problems)) {
-		problems = append(problems, update.Problems[file]...)
+	for _, file := range slices.Sorted(maps.Keys(update.Files)) {
+		problems = append(problems, update.Files[file]...)
 	}
 	return update, problems, nil
 }

@@ -212,7 +212,7 @@ func (m *mesh) pending() Update {
 			AuthenticationPolicies: m.peers.pending(),
 			Locations:              m.locations.pending(),
 		},
-		Problems: m.problems.pending(),
+		Files: m.problems.pending(),
 	}
 }
 

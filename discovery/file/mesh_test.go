@@ -75,7 +75,7 @@ func receive(t *rapid.T, m, reader *mesh) {
 	apply(t, reader.endpoints, update.Endpoints)
 	apply(t, reader.workloads, update.Workloads)
 	apply(t, reader.peers, update.Policies.AuthenticationPolicies)
-	for file, problems := range update.Problems {
+	for file, problems := range update.Files {
 		if reader.problems.now[file] = problems; len(problems) == 0 {
 			delete(reader.problems.now, file)
 		}

@@ -1,8 +1,6 @@
 package file
 
 import (
-	"time"
-
 	"outrigger.dev/outrigger/api/v1alpha1"
 	"outrigger.dev/outrigger/discovery"
 )
@@ -12,15 +10,12 @@ import (
 type Update struct {
 	discovery.Update
 	Policies Policies
-	// Problems is the full list of each file that is named, warnings included;
+	// Files holds the full list of problems of each file that is named, warnings included;
 	// an empty one says that nothing is wrong any more. The name is empty for
 	// what is wrong with the folder.
-	Problems map[string][]discovery.Problem
+	Files map[string][]discovery.Problem
 	// Revision is that of the folder with this update; see [Revision]. It also changes where no object does.
 	Revision string
-	// ReadAt is when the first of the changes was noticed: when the kernel told
-	// it, or when the folder was read by itself.
-	ReadAt time.Time
 }
 
 // Policies are policy objects as typed upserts, and where all objects stand; a nil value says that the
@@ -38,7 +33,7 @@ type Policies struct {
 // empty reports whether the update says nothing about objects.
 func (u *Update) empty() bool {
 	return modelEmpty(&u.Update) && len(u.Policies.MeshConfigs) == 0 && len(u.Policies.ProxyConfigs) == 0 &&
-		len(u.Policies.AuthenticationPolicies) == 0 && len(u.Policies.Locations) == 0 && len(u.Problems) == 0
+		len(u.Policies.AuthenticationPolicies) == 0 && len(u.Policies.Locations) == 0 && len(u.Files) == 0
 }
 
 func modelEmpty(u *discovery.Update) bool {

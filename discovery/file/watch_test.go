@@ -156,7 +156,7 @@ func (w *watcher) take(update file.Update) {
 		w.policies[id] = policy != nil
 	}
 	maps.Copy(w.locations, update.Policies.Locations)
-	maps.Copy(w.problems, update.Problems)
+	maps.Copy(w.problems, update.Files)
 	if w.each != nil {
 		w.each(update)
 	}

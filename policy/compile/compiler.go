@@ -3,6 +3,7 @@ package compile
 import (
 	"errors"
 	"reflect"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -20,6 +21,18 @@ type Objects struct {
 	// Locations says where objects stand, such as "mesh.yaml:12". An object
 	// without an entry keeps the location that it had.
 	Locations map[discovery.ObjectID]string
+}
+
+// Update is what a source of policy objects says, in the manner of discovery.Update.
+type Update struct {
+	Source discovery.SourceID
+	// Synced says that the initial state is complete with this update.
+	Synced bool
+	// Trouble, when not nil, says that what is missing from now on is not to be believed.
+	Trouble error
+	Objects Objects
+	// ReadAt is when the first of the changes was read; zero: not to be measured.
+	ReadAt time.Time
 }
 
 // Problems carries what is wrong with objects, as upserts: the list of an

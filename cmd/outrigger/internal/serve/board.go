@@ -37,7 +37,7 @@ func (b *board) setFiles(update file.Update) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.places.Note(update.Policies.Locations)
-	upsert(b.files, update.Problems)
+	upsert(b.files, update.Files)
 }
 
 // setRules takes in what the compiler found, and returns what is new of it, with its place.

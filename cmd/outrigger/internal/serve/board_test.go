@@ -14,7 +14,7 @@ func TestBoardKeepsWhatEachFinderSays(t *testing.T) {
 	t.Parallel()
 	b := newBoard()
 	object := discovery.ObjectID{Kind: "Service", Namespace: "shop", Name: "cart"}
-	b.setFiles(file.Update{Problems: map[string][]discovery.Problem{
+	b.setFiles(file.Update{Files: map[string][]discovery.Problem{
 		"b.yaml": {{Location: "b.yaml:10", Message: "x"}, {Location: "b.yaml:9", Message: "y"}},
 	}})
 	b.setRules(map[discovery.ObjectID][]discovery.Problem{object: {{Object: object, Location: "a.yaml:3", Message: "z"}}})
@@ -27,7 +27,7 @@ func TestBoardKeepsWhatEachFinderSays(t *testing.T) {
 		t.Errorf("order %s", got)
 	}
 	b.setRules(map[discovery.ObjectID][]discovery.Problem{object: nil})
-	b.setFiles(file.Update{Problems: map[string][]discovery.Problem{"b.yaml": nil}})
+	b.setFiles(file.Update{Files: map[string][]discovery.Problem{"b.yaml": nil}})
 	if rest := b.forMetrics(); len(rest) != 1 || rest[0].File != "a.yaml" || rest[0].Line != "1" || !rest[0].Warning {
 		t.Errorf("rest %+v", rest)
 	}
