@@ -118,7 +118,12 @@ type stock struct {
 // follow sets all snapshots whenever the view of the first client changes; served is called once they are set.
 func (s *stock) follow(ctx context.Context, served func() error) error {
 	wakes := make(chan struct{}, 1)
-	sub, err := s.store.Subscribe(namespace+"/"+clientName(0), wakes)
+	sub, err := s.store.Subscribe(namespace+"/"+clientName(0), func() {
+		select {
+		case wakes <- struct{}{}:
+		default:
+		}
+	})
 	if err != nil {
 		return err
 	}

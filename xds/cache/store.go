@@ -49,14 +49,16 @@ func NewStore() *Store {
 }
 
 // Subscribe opens a stream's access to what the node sees. The error wraps ErrUnknownNode when nothing is assigned to it.
-// After Current has changed, wake is sent to, unless it is full: its capacity must be one at least. It may serve other
-// purposes of the stream too.
-func (s *Store) Subscribe(node string, wake chan<- struct{}) (*Subscription, error) {
+// After Current has changed, wake is called, which must not block nor call the Store; nil is for who looks by itself.
+func (s *Store) Subscribe(node string, wake func()) (*Subscription, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.nodes[node]
 	if v == nil {
 		return nil, fmt.Errorf("node %q: %w", node, ErrUnknownNode)
+	}
+	if wake == nil {
+		wake = func() {}
 	}
 	sub := &Subscription{store: s, node: node, wake: wake}
 	sub.view.Store(v)
@@ -244,7 +246,7 @@ func (s *Store) wake(touched map[*view]struct{}, moved map[*Subscription]struct{
 		}
 	}
 	for sub := range moved {
-		sub.signal()
+		sub.wake()
 	}
 	return len(moved)
 }

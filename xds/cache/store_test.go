@@ -44,7 +44,12 @@ type watch struct {
 func subscribe(t *testing.T, s *Store, node string) watch {
 	t.Helper()
 	wakes := make(chan struct{}, 1)
-	sub, err := s.Subscribe(node, wakes)
+	sub, err := s.Subscribe(node, func() {
+		select {
+		case wakes <- struct{}{}:
+		default:
+		}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

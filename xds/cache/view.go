@@ -31,11 +31,11 @@ type view struct {
 }
 
 // Subscription is one stream's access to what its node sees.
-// Current and Settle may be called by the stream's goroutine at any time.
+// Current and Settle may be called by the stream's owner at any time.
 type Subscription struct {
 	store *Store
 	node  string
-	wake  chan<- struct{}
+	wake  func()
 	view  atomic.Pointer[view] // nil once the node is gone
 	due   dueList
 }
@@ -57,11 +57,4 @@ func (s *Subscription) Settle(rev Rev) { s.due.settle(rev) }
 func (s *Subscription) Close() {
 	s.store.unsubscribe(s)
 	s.due.settle(^Rev(0))
-}
-
-func (s *Subscription) signal() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
 }

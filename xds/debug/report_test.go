@@ -22,7 +22,7 @@ func TestReport(t *testing.T) {
 	store.Publish(cache.Publication{Nodes: map[string]*cache.ViewSpec{"a/other": &other}})
 	ledger.Note("r2", store.Rev(), opened)
 	ledger.Note("r2", store.Rev()+1, opened)
-	mute, err := store.Subscribe("a/mute", make(chan struct{}, 1))
+	mute, err := store.Subscribe("a/mute", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,8 @@
 //
 // A session is the state machine of one stream: it reads no clock and does no
 // I/O, and every event (a request, a newer snapshot, a timer, a secret) returns
-// the responses to send. A stream is the goroutine around it that owns it.
+// the responses to send. A stream is what stands around it: whoever has something for it takes
+// its turn, owns it and does all that follows.
 //
 // A session brings its client from snapshot to snapshot in rounds. A round
 // sends what differs in steps: clusters, endpoints, secrets, listeners, routes,
@@ -27,8 +28,8 @@
 // The files: session.go (events and rounds), step.go (what may go when),
 // subscription.go and names.go (who asked for what), queue.go, urgent.go (what goes ahead), respond.go (from
 // queue to response), flight.go (ACK), refuse.go (NACK: halving, parking),
-// withhold.go, removal.go, sds.go; stream.go, mailbox.go, inquiry.go, sender.go and receiver.go
-// (the goroutines); codec.go, request.go and response.go (the wire).
+// withhold.go, removal.go, sds.go; stream.go, turns.go (who is at it), mailbox.go, inquiry.go, sender.go and
+// receiver.go (the goroutines); codec.go, request.go and response.go (the wire).
 //
 // Programs of gRPC have a state machine of their own, sotwSession, which a stream
 // drives by the same interface (machine.go): sotw_session.go (events), sotw_type.go

@@ -20,6 +20,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	go func() {
 		defer close(over)
 		s.work.Wait()
+		s.line.left.Wait()
 	}()
 	select {
 	case <-over:

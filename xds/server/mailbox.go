@@ -5,26 +5,18 @@ import "sync"
 // mailbox takes what seldom happens to a stream: a slow send is over, a secret has come, a timer is
 // due, somebody asks.
 type mailbox struct {
-	wake chan<- struct{}
+	wake func()
 
 	mu   sync.Mutex
 	mail []func() error
 }
 
-// put adds something for the stream's goroutine to do. It never blocks; after the end of the stream nothing is done.
+// put adds something for whoever has the stream's turn. It never blocks; after the end of the stream nothing is done.
 func (m *mailbox) put(do func() error) {
 	m.mu.Lock()
 	m.mail = append(m.mail, do)
 	m.mu.Unlock()
-	poke(m.wake)
-}
-
-// poke sends to a channel of capacity one, unless it is full.
-func poke(wake chan<- struct{}) {
-	select {
-	case wake <- struct{}{}:
-	default:
-	}
+	m.wake()
 }
 
 // open does all that was put, in order, until something fails.

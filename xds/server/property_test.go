@@ -99,7 +99,12 @@ func (w *world) node() map[string]*cache.ViewSpec {
 // open begins a stream as Envoy does: every type that it has anything of at once, with what it has.
 func (w *world) open() {
 	w.wakes = make(chan struct{}, 1)
-	sub, err := w.store.Subscribe("n", w.wakes)
+	sub, err := w.store.Subscribe("n", func() {
+		select {
+		case w.wakes <- struct{}{}:
+		default:
+		}
+	})
 	if err != nil {
 		w.rt.Fatal(err)
 	}

@@ -11,17 +11,19 @@ type received struct {
 	err     error
 }
 
-// receive hands messages to the stream one by one, and wakes it for each, until the client ends or done is
-// closed. It runs two messages ahead at most: what is not taken stays with the client.
-func receive(from transport, to chan<- received, wake chan<- struct{}, done <-chan struct{}) {
+// receive reads messages and takes the stream's turn for each, until the client or the stream ends. It runs two messages
+// ahead at most: what is not taken stays with the client.
+func (st *stream) receive() {
 	for first := true; ; first = false {
 		r := &request{first: first}
-		err := recvSafely(from, r)
+		err := recvSafely(st.transport, r)
 		select {
-		case to <- received{r, err}:
-			poke(wake)
-		case <-done:
+		case st.received <- received{r, err}:
+		case <-st.done:
 			return
+		}
+		if st.turn.take() {
+			st.goOn()
 		}
 		if err != nil {
 			return

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ type Server struct {
 	config   Config
 	settings *settings
 	gate     *gate
+	line     line
 
 	draining chan struct{} // closed by Drain
 	ended    chan struct{} // closed when Drain has lost patience
@@ -34,7 +36,7 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config: config, gate: newGate(config),
+		config: config, gate: newGate(config), line: line{most: runtime.GOMAXPROCS(0)},
 		draining: make(chan struct{}), ended: make(chan struct{}),
 		streams: map[*stream]struct{}{}, tenants: map[string]*tenant{},
 	}

@@ -91,7 +91,7 @@ func newSotwPlay(t *testing.T) *sotwPlay {
 	t.Helper()
 	p := &sotwPlay{t: t, now: time.Unix(1e9, 0), store: cache.NewStore()}
 	p.store.Publish(cache.Publication{Nodes: map[string]*cache.ViewSpec{"n": {Layers: []cache.LayerID{"mesh"}, Scope: cache.All}}})
-	sub, err := p.store.Subscribe("n", make(chan struct{}, 1))
+	sub, err := p.store.Subscribe("n", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func newSotwWorld(rt *rapid.T) *sotwWorld {
 // open begins a stream: gRPC sends, for each type that it has names of, these and the version.
 func (w *sotwWorld) open() {
 	w.rt.Logf("open")
-	sub, err := w.store.Subscribe("n", make(chan struct{}, 1))
+	sub, err := w.store.Subscribe("n", nil)
 	if err != nil {
 		w.rt.Fatal(err)
 	}

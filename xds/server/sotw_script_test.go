@@ -184,7 +184,7 @@ func (s *sotwScript) snapshot() *cache.Snapshot {
 func (s *sotwScript) connect(args []string) error {
 	var err error
 	if s.sub == nil {
-		if s.sub, err = s.store.Subscribe("shop/web", make(chan struct{}, 1)); err != nil {
+		if s.sub, err = s.store.Subscribe("shop/web", nil); err != nil {
 			return err
 		}
 	}

@@ -24,26 +24,28 @@ type transport interface {
 	send(r *response) error
 }
 
-// stream is the goroutine around a session: it brings it events and the time, and carries its responses.
+// stream is what stands around a session: it brings it events and the time, and carries its responses. Whoever has
+// something for it takes its turn and does all that follows: who read a message from the client, or a
+// goroutine of the server's line for mail and newer snapshots.
 type stream struct {
 	server    *Server
 	peer      Peer
 	transport transport
 	openedAt  time.Time
 	nonces    rand.Source
-	// wake, of capacity one, is sent to when there is mail, a message or a newer snapshot: run waits on this one
-	// channel, because with thousands of streams each further one is a miss of the processor's cache at every event.
-	wake      chan struct{}
+	turn      turn
 	received  chan received
 	mailbox   mailbox
 	inquiries inquiries
 	looping   atomic.Bool   // mail is opened from now on
 	heard     atomic.Int64  // when the last message came, in Unix nanoseconds
+	fetches   chan fetch    // of capacity one: at most one is under way
+	ended     chan error    // of capacity one: why the last turn was the last
 	done      chan struct{} // closed when run returns
 
 	superseded bool // under the server's mu: it has been told to end
 
-	// All below belongs to run's goroutine.
+	// All below belongs to whoever has the turn.
 	session machine
 	// delta is session where that serves secrets, else nil.
 	delta   *session
@@ -64,11 +66,11 @@ const maxOutbox = 16
 func newStream(s *Server, peer Peer, transport transport) *stream {
 	var seed [32]byte
 	_, _ = crand.Read(seed[:]) // It never fails.
-	wake := make(chan struct{}, 1)
 	st := &stream{
 		server: s, peer: peer, transport: transport, openedAt: time.Now(), nonces: rand.NewChaCha8(seed),
-		wake: wake, mailbox: mailbox{wake: wake}, received: make(chan received, 1), done: make(chan struct{}),
+		received: make(chan received, 1), fetches: make(chan fetch, 1), ended: make(chan error, 1), done: make(chan struct{}),
 	}
+	st.mailbox.wake = st.wake
 	st.heard.Store(st.openedAt.UnixNano())
 	return st
 }
@@ -119,7 +121,7 @@ func (st *stream) outcome(ctx context.Context, err error) (string, error) {
 
 func (st *stream) serve(ctx context.Context) (err error) {
 	defer recovered(&err)
-	st.server.work.Go(func() { receive(st.transport, st.received, st.wake, st.done) })
+	st.server.work.Go(st.receive)
 	first, err := st.first(ctx)
 	if err != nil {
 		return err
@@ -130,7 +132,7 @@ func (st *stream) serve(ctx context.Context) (err error) {
 	if err := st.session.onRequest(time.Now(), first); err != nil {
 		return err
 	}
-	return st.loop(ctx)
+	return st.live(ctx)
 }
 
 // first waits for the first message and checks whose it is.
@@ -282,22 +284,47 @@ func (st *stream) leaveGate() {
 	}
 }
 
-// loop brings events to the session until the stream ends.
-func (st *stream) loop(ctx context.Context) error {
+// live gives the turn away, and waits for the end.
+func (st *stream) live(ctx context.Context) error {
 	st.looping.Store(true)
 	st.mailbox.put(st.lookAround)
 	// The receiver tells the end of the client, but not that an interceptor ended the stream.
 	defer context.AfterFunc(ctx, func() { st.mailbox.put(ctx.Err) })()
+	st.goOn()
 	for {
-		if err := st.turn(ctx); err != nil {
+		select {
+		case err := <-st.ended:
 			return err
+		case wanted := <-st.fetches:
+			st.startFetch(ctx, wanted)
 		}
-		<-st.wake
 	}
 }
 
-// turn takes in all that has happened.
-func (st *stream) turn(ctx context.Context) error {
+// wake has something looked at that happened to the stream, soon. It never blocks.
+func (st *stream) wake() {
+	if st.turn.queue() {
+		st.server.line.join(st)
+	}
+}
+
+// goOn takes in all that has happened, and gives the turn back, which the caller has.
+func (st *stream) goOn() {
+	for {
+		if err := st.step(); err != nil {
+			st.turn.end()
+			st.ended <- err
+			return
+		}
+		if st.turn.give() {
+			return
+		}
+	}
+}
+
+// step takes in all that has happened so far.
+func (st *stream) step() (err error) {
+	defer recovered(&err)
 	if err := st.mailbox.open(); err != nil {
 		return err
 	}
@@ -306,7 +333,7 @@ func (st *stream) turn(ctx context.Context) error {
 		return err
 	}
 	for {
-		if err := st.act(ctx, now); err != nil {
+		if err := st.act(now); err != nil {
 			return err
 		}
 		if st.session.drains() && st.session.idle() && st.sendDue.IsZero() {
@@ -400,7 +427,7 @@ func (st *stream) onFetched(secret Secret, err error) {
 }
 
 // act does what the session asks for: send, fetch, settle, and be woken in time.
-func (st *stream) act(ctx context.Context, now time.Time) error {
+func (st *stream) act(now time.Time) error {
 	if st.sendDue.IsZero() && st.session.waiting() > 0 {
 		if err := st.startSend(now); err != nil {
 			return st.onSent(err)
@@ -408,7 +435,7 @@ func (st *stream) act(ctx context.Context, now time.Time) error {
 	}
 	if st.delta != nil {
 		if name, have, ok := st.delta.nextSecret(now); ok {
-			st.startFetch(ctx, name, have)
+			st.fetches <- fetch{name: name, have: have}
 		}
 	}
 	st.sub.Settle(st.session.settledAt())
@@ -443,14 +470,17 @@ func (st *stream) startSend(now time.Time) error {
 	return nil
 }
 
-func (st *stream) startFetch(ctx context.Context, name, have string) {
+// fetch is a secret that the session asks for: its name, and the version that the client has.
+type fetch struct{ name, have string }
+
+func (st *stream) startFetch(ctx context.Context, wanted fetch) {
 	session := st.secrets
 	st.server.work.Go(func() {
 		var secret Secret
 		var err error
 		func() {
 			defer recovered(&err)
-			secret, err = session.Secret(ctx, name, have)
+			secret, err = session.Secret(ctx, wanted.name, wanted.have)
 		}()
 		st.mailbox.put(func() error { st.onFetched(secret, err); return nil })
 	})
