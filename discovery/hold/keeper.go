@@ -1,0 +1,215 @@
+package hold
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"outrigger.dev/outrigger/discovery"
+)
+
+// Keeper decides what of one source's word is believed. It is a state machine: time is an argument, and a second read
+// is asked for and told. It has one writer.
+type Keeper struct {
+	source discovery.SourceID
+	// confirms says that the source can be read a second time.
+	confirms bool
+	mood
+	// synced says that whoever reads on was told that the state is complete.
+	synced bool
+
+	services  kind[discovery.ServiceID, discovery.Service]
+	workloads kind[discovery.WorkloadID, discovery.Workload]
+	nodes     kind[string, discovery.Node]
+	places    places
+
+	// shards are what was sent; held are those of them that are not what the registry says.
+	shards map[discovery.ShardID]*discovery.EndpointSet
+	held   map[discovery.ShardID]*shard
+	// endpoints counts those in shards, heldEndpoints those of them that are held, and refs and addresses these by their
+	// workload and address.
+	endpoints, heldEndpoints int
+	refs                     map[discovery.WorkloadID]int
+	addresses                map[netip.AddrPort]int
+	// contradicted counts the held shards that a second read still had.
+	contradicted int
+	window       window
+	counts       Counts
+}
+
+// NewKeeper returns a Keeper of a source that told nothing yet. Confirms says that second reads can be had.
+func NewKeeper(source discovery.SourceID, confirms bool) *Keeper {
+	k := &Keeper{
+		source: source, confirms: confirms,
+		services:  newKind[discovery.ServiceID](fifth, (*discovery.Service).Equal),
+		workloads: newKind[discovery.WorkloadID](fifth, (*discovery.Workload).Equal),
+		nodes:     newKind[string](fifth, (*discovery.Node).Equal),
+		places:    newPlaces(),
+		shards:    map[discovery.ShardID]*discovery.EndpointSet{},
+		held:      map[discovery.ShardID]*shard{},
+		refs:      map[discovery.WorkloadID]int{},
+		addresses: map[netip.AddrPort]int{},
+		window:    window{shards: map[discovery.ShardID]*tally{}},
+	}
+	k.nodes.gone = k.places.bury
+	return k
+}
+
+// fifth is the share of a mass among all that a source gives.
+const fifth = 5
+
+// Apply takes in what the source says. It returns what is believed of it, and the services that are to be read a second
+// time. As long as the source is healthy that is the update itself.
+func (k *Keeper) Apply(now time.Time, u discovery.Update) (discovery.Update, []discovery.ServiceID) {
+	before, after := k.told(now, u.Trouble, u.Synced)
+	k.places.now = now
+	if before == quiet && after == quiet && !k.holding() {
+		k.close()
+		k.pass(u)
+		return u, nil
+	}
+	if before == quiet && after == doubt {
+		k.open()
+	}
+	b := k.batch(now, after)
+	b.out.Synced = u.Synced && !k.synced
+	b.out.Problems, b.out.ReadAt = u.Problems, u.ReadAt
+	k.synced = k.synced || u.Synced
+	b.apply(u, before == doubt && after != doubt)
+	return b.done()
+}
+
+// pass takes over what a healthy source says.
+func (k *Keeper) pass(u discovery.Update) {
+	k.synced = k.synced || u.Synced
+	k.services.pass(u.Services)
+	k.workloads.pass(u.Workloads)
+	k.nodes.pass(u.Nodes)
+	k.places.stale = k.places.stale || len(u.Nodes) > 0
+	for id, set := range u.Endpoints {
+		k.endpoints += size(set) - size(k.shards[id])
+		if set == nil {
+			delete(k.shards, id)
+			continue
+		}
+		k.shards[id] = set
+	}
+}
+
+// open begins to count what is lost.
+func (k *Keeper) open() {
+	k.services.open()
+	k.workloads.open()
+	k.nodes.open()
+	clear(k.window.shards)
+	k.window.base, k.window.passed = k.endpoints, 0
+}
+
+// close forgets what was counted once nothing depends on it any more.
+func (k *Keeper) close() {
+	if len(k.window.shards)+len(k.services.passed)+len(k.workloads.passed)+len(k.nodes.passed) > 0 {
+		k.open()
+	}
+}
+
+func (k *Keeper) holding() bool {
+	return len(k.held)+len(k.services.missing)+len(k.workloads.missing)+len(k.nodes.missing) > 0
+}
+
+// Confirmed takes in a second read of a service's endpoints, as the source's Confirm returned it. What is held and was
+// not in it goes; what was in it stays, and is read again.
+func (k *Keeper) Confirmed(now time.Time, id discovery.ServiceID, set *discovery.EndpointSet, err error) discovery.Update {
+	b := k.batch(now, k.phase(now))
+	shardID := discovery.ShardID{Service: id, Source: k.source}
+	sh := k.held[shardID]
+	switch {
+	case b.phase == doubt || sh == nil:
+		// Trouble began anew, or what was asked for has come back.
+	case err != nil:
+		k.counts.Failed++
+	default:
+		b.confirmed(shardID, sh, set)
+	}
+	out, _ := b.done()
+	return out
+}
+
+// Due lets go what lasted for long enough, and returns which services are to be read again.
+func (k *Keeper) Due(now time.Time) (discovery.Update, []discovery.ServiceID) {
+	b := k.batch(now, k.phase(now))
+	if b.phase != doubt {
+		b.due()
+	}
+	return b.done()
+}
+
+// Deadline returns when Due has something to do; false: not without an update.
+func (k *Keeper) Deadline(now time.Time) (time.Time, bool) {
+	if k.phase(now) == doubt || !k.holding() {
+		return time.Time{}, false
+	}
+	var first time.Time
+	some := false
+	consider := func(at time.Time, wanted bool) {
+		if wanted && (!some || at.Before(first)) {
+			first, some = at, true
+		}
+	}
+	for _, sh := range k.held {
+		consider(sh.clock.Add(Patience), true)
+		consider(sh.ask, k.confirms)
+	}
+	consider(k.services.due())
+	consider(k.workloads.due())
+	consider(k.nodes.due())
+	return first, some
+}
+
+// State is all that a source gives, as far as it is believed.
+type State struct {
+	Services  map[discovery.ServiceID]*discovery.Service
+	Endpoints map[discovery.ShardID]*discovery.EndpointSet
+	Workloads map[discovery.WorkloadID]*discovery.Workload
+	Nodes     map[string]*discovery.Node
+}
+
+// State returns what was sent, held values included. The maps are the caller's.
+func (k *Keeper) State() State {
+	return State{
+		Services: maps.Clone(k.services.sent), Endpoints: maps.Clone(k.shards),
+		Workloads: maps.Clone(k.workloads.sent), Nodes: maps.Clone(k.nodes.sent),
+	}
+}
+
+// Restore begins with what was written to a file at that time, and returns the first update. All of it is held until the
+// source has told its own state. It is to be called before anything else.
+func (k *Keeper) Restore(now, written time.Time, s State) discovery.Update {
+	k.lastGood, k.since, k.synced, k.places.now = written, now, true, now
+	k.services.restore(now, s.Services)
+	k.workloads.restore(now, s.Workloads)
+	k.nodes.restore(now, s.Nodes)
+	for id, set := range s.Endpoints {
+		k.shards[id] = set
+		k.endpoints += size(set)
+		sh := newShard(now)
+		for _, l := range losses(set, nil, func(uint16) bool { return true }) {
+			l.since, l.restored = now, true
+			k.hold(sh, l)
+		}
+		k.held[id] = sh
+	}
+	k.open()
+	k.places.look(&k.nodes)
+	state := k.State()
+	return discovery.Update{
+		Source: k.source, Synced: true, Trouble: k.tell(),
+		Services: state.Services, Endpoints: state.Endpoints, Workloads: state.Workloads, Nodes: state.Nodes,
+	}
+}
+
+// asked returns the services in order, each once.
+func asked(ids []discovery.ServiceID) []discovery.ServiceID {
+	slices.SortFunc(ids, discovery.ServiceID.Compare)
+	return slices.Compact(ids)
+}
