@@ -64,6 +64,8 @@ type Host struct {
 	Port   uint16
 	Weight uint32
 	Health Health
+	// Idle is as with an Endpoint.
+	Idle bool
 }
 
 // Endpoint is one address that serves a service port.
@@ -83,12 +85,14 @@ type Endpoint struct {
 	Health Health
 	// Zones are those whose clients the endpoint is meant for, sorted; none: all.
 	Zones []string
+	// Idle says that a rule leaves the endpoint without traffic. It stays known, with all that its workload serves.
+	Idle bool
 }
 
 // Equal reports whether both are the same in every respect.
 func (e *Endpoint) Equal(other *Endpoint) bool {
 	return e.Address == other.Address && e.Workload == other.Workload && e.Network == other.Network &&
-		e.Locality == other.Locality && e.Weight == other.Weight && e.Health == other.Health &&
+		e.Locality == other.Locality && e.Weight == other.Weight && e.Health == other.Health && e.Idle == other.Idle &&
 		slices.Equal(e.Additional, other.Additional) && slices.Equal(e.Zones, other.Zones)
 }
 

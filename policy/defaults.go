@@ -51,6 +51,14 @@ const (
 	// does not take a whole service from it.
 	EjectionMaxPercent = 50
 
+	// DNSRefresh is for answers without a lifetime of their own, which Consul's are by default: often enough to follow
+	// instances, rarely enough for a name server that every sidecar asks.
+	DNSRefresh = 5 * time.Second
+	// DNSRetry and DNSRetryMax bound how long a name that could not be resolved stays away, without
+	// a storm on a name server that is in trouble.
+	DNSRetry    = time.Second
+	DNSRetryMax = 10 * time.Second
+
 	// RequestRetries reach a second and a third endpoint: enough for an endpoint that has just gone,
 	// too few to make an overload worse. Only requests of which nothing was sent are tried again.
 	RequestRetries = 2

@@ -11,11 +11,15 @@ import (
 
 // groupKey is what the endpoints of one group share.
 type groupKey struct {
+	priority uint32
 	locality discovery.Locality
 	mesh     bool
 }
 
 func (k groupKey) compare(other groupKey) int {
+	if k.priority != other.priority {
+		return cmp.Compare(k.priority, other.priority)
+	}
 	if k.locality != other.locality {
 		return compareLocality(k.locality, other.locality)
 	}
@@ -45,6 +49,14 @@ type group struct {
 func ResolveEndpoints(
 	svc discovery.ServiceID, port uint16, endpoints []discovery.Endpoint, peerOf func(*discovery.Endpoint) Peer,
 ) *ir.Endpoints {
+	return groupEndpoints(svc, port, endpoints, func(e *discovery.Endpoint) groupKey {
+		return groupKey{locality: e.Locality, mesh: peerOf(e).Mesh}
+	})
+}
+
+func groupEndpoints(
+	svc discovery.ServiceID, port uint16, endpoints []discovery.Endpoint, keyOf func(*discovery.Endpoint) groupKey,
+) *ir.Endpoints {
 	out := &ir.Endpoints{Service: svc, Port: port}
 	if len(endpoints) == 0 {
 		return out
@@ -56,7 +68,7 @@ func ResolveEndpoints(
 	for i := range endpoints {
 		e := &endpoints[i]
 		var index int
-		groups, index = count(groups, groupKey{locality: e.Locality, mesh: peerOf(e).Mesh})
+		groups, index = count(groups, keyOf(e))
 		of = append(of, uint16(index))
 	}
 	out.Groups = place(endpoints, groups, of)
@@ -84,7 +96,9 @@ func place(endpoints []discovery.Endpoint, groups []group, of []uint16) []ir.End
 		g := &groups[index]
 		g.next = start
 		end := start + g.size
-		out[rank] = ir.EndpointGroup{Locality: g.key.locality, Mesh: g.key.mesh, Endpoints: all[start:end:end]}
+		out[rank] = ir.EndpointGroup{
+			Priority: g.key.priority, Locality: g.key.locality, Mesh: g.key.mesh, Endpoints: all[start:end:end],
+		}
 		start = end
 	}
 	for i := range endpoints {

@@ -25,6 +25,7 @@ type serviceEndpoints struct {
 	Service   discovery.ServiceID
 	Port      uint16
 	Endpoints []discovery.Endpoint
+	Hosts     []discovery.Host
 }
 
 // goldenIR is what it resolves to.
@@ -63,7 +64,9 @@ func (m *goldenMesh) resolve() goldenIR {
 	for _, svc := range m.Services {
 		for _, port := range svc.Ports {
 			peers, endpoints := m.port(svc.ID, port.Port)
-			out.Upstreams = append(out.Upstreams, policy.ResolveUpstream(svc, port, peers))
+			upstream := policy.ResolveUpstream(svc, port, peers)
+			upstream.DNS = policy.ResolveDNS(endpoints)
+			out.Upstreams = append(out.Upstreams, upstream)
 			out.Endpoints = append(out.Endpoints, endpoints)
 		}
 		out.VIPs = append(out.VIPs, policy.ResolveVIPs(svc)...)
@@ -77,12 +80,13 @@ func (m *goldenMesh) resolve() goldenIR {
 // port does what the builder does from stored values.
 func (m *goldenMesh) port(id discovery.ServiceID, port uint16) (ir.Peers, *ir.Endpoints) {
 	var endpoints []discovery.Endpoint
+	var hosts []discovery.Host
 	for _, e := range m.Endpoints {
 		if e.Service == id && e.Port == port {
-			endpoints = e.Endpoints
+			endpoints, hosts = e.Endpoints, e.Hosts
 		}
 	}
-	var peers ir.Peers
+	peers := ir.Peers{Plain: len(hosts) > 0}
 	for i := range endpoints {
 		peer := m.peer(&endpoints[i])
 		peers.Plain = peers.Plain || !peer.Mesh
@@ -92,7 +96,7 @@ func (m *goldenMesh) port(id discovery.ServiceID, port uint16) (ir.Peers, *ir.En
 	}
 	slices.Sort(peers.Identities)
 	peers.Identities = slices.Compact(peers.Identities)
-	return peers, policy.ResolveEndpoints(id, port, endpoints, m.peer)
+	return peers, policy.AddHosts(policy.ResolveEndpoints(id, port, endpoints, m.peer), hosts)
 }
 
 func (m *goldenMesh) peer(e *discovery.Endpoint) policy.Peer {

@@ -35,6 +35,9 @@ func GRPCPeers(present, accepted ir.Peers) ir.Peers {
 // ResolveGRPCEndpoints returns the endpoints that are spoken to as peers say, in the form that gRPC takes: each address
 // once, one group for each locality and priority, priorities without a gap. Degraded
 // endpoints are a priority of their own, behind all others, because gRPC does not know the state.
+//
+// gRPC resolves one name for a cluster and knows no name beside addresses. Names count only where there is no
+// address, and then one of them does.
 func ResolveGRPCEndpoints(all *ir.Endpoints, peers ir.Peers) *ir.Endpoints {
 	out := &ir.Endpoints{Service: all.Service, Port: all.Port, Subset: all.Subset}
 	seen := make(map[netip.AddrPort]struct{}, 2*len(all.Groups))
@@ -58,6 +61,10 @@ func ResolveGRPCEndpoints(all *ir.Endpoints, peers ir.Peers) *ir.Endpoints {
 		}
 	}
 	out.Groups = append(out.Groups, degraded...)
+	if host, some := bestHost(all.Groups); some && peers.Plain && len(out.Groups) == 0 {
+		host.Weight, host.Health = 1, discovery.Healthy
+		out.Groups = []ir.EndpointGroup{{Hosts: []ir.Host{host}}}
+	}
 	return out
 }
 

@@ -24,6 +24,10 @@ type MeshRule struct {
 	DefaultMode ir.MTLSMode
 	// UnknownDestinations says what happens to captured connections to addresses that no service has.
 	UnknownDestinations ir.UnknownDestinations
+	// Consul are sources beside those that the control plane was started with, sorted by name.
+	Consul []ConsulSource
+	// Joins are in the order of the object; no service occurs twice.
+	Joins []discovery.JoinRule
 }
 
 // Selector matches workloads of one namespace by labels.

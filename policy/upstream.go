@@ -39,5 +39,14 @@ func ResolveUpstream(svc *discovery.Service, port discovery.ServicePort, peers i
 		MaxConnectionDuration: MaxConnectionDuration,
 		PanicThreshold:        PanicThreshold,
 		Ejection:              defaultEjection(),
+		Balance:               balance(svc),
 	}
+}
+
+// balance keeps to weights where a share depends on them.
+func balance(svc *discovery.Service) ir.Balance {
+	if svc.Join != nil && svc.Join.Share != nil {
+		return ir.ByWeight
+	}
+	return ir.LeastRequests
 }

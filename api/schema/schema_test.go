@@ -95,7 +95,7 @@ func TestGoodObjects(t *testing.T) {
 func TestBadObjects(t *testing.T) {
 	schema := compile(t)
 	celOnly := map[string]bool{
-		"authentication-port-twice": true, "proxyconfig-egress-twice": true, "workload-port-twice": true,
+		"authentication-port-twice": true, "meshconfig-join-twice": true, "proxyconfig-egress-twice": true, "workload-port-twice": true,
 		"proxyconfig-egress-on-ingress": true, "proxyconfig-egress-on-target": true, "proxyconfig-egress-unspecified": true,
 		"proxyconfig-ingress-overlap": true, "proxyconfig-ingress-self": true, "proxyconfig-ingress-self-port": true,
 		"proxyconfig-ingress-twice": true, "proxyconfig-scope-namespace": true, "proxyconfig-selector-key": true,

@@ -50,6 +50,28 @@ type MeshConfigSpec struct {
 	//
 	// +optional
 	Outbound MeshOutbound `json:"outbound,omitempty,omitzero"`
+
+	// Consul servers and agents whose services belong to the mesh, beside those
+	// that the control plane was started with (--consul-address). Default:
+	// none.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Consul []ConsulSource `json:"consul,omitempty"`
+
+	// Services that are one with a service of Consul: clients of the former
+	// reach the endpoints of both. An annotation of the service itself
+	// (outrigger.dev/consul-service) goes before, so that whoever moves a
+	// service needs no right to the whole mesh. Default: none, because equal
+	// names are not yet the same service.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b.service == a.service))",message="a service can be joined once"
+	Joins []ServiceJoin `json:"joins,omitempty"`
 }
 
 // MeshMTLS says how workloads speak with each other.

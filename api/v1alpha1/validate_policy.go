@@ -20,8 +20,10 @@ func (m *MeshConfig) Validate() field.ErrorList {
 	}
 	errs = append(errs, validateTrustDomain(spec.Child("trustDomain"), m.Spec.TrustDomain)...)
 	errs = append(errs, validateMode(spec.Child("mtls", "defaultMode"), m.Spec.MTLS.DefaultMode)...)
-	return append(errs, validateOneOf(spec.Child("outbound", "unknownDestinations"),
+	errs = append(errs, validateOneOf(spec.Child("outbound", "unknownDestinations"),
 		m.Spec.Outbound.UnknownDestinations, UnknownAllow, UnknownDeny)...)
+	errs = append(errs, validateConsul(spec.Child("consul"), m.Spec.Consul)...)
+	return append(errs, validateJoins(spec.Child("joins"), m.Spec.Joins)...)
 }
 
 // trustDomainRunes are what the SPIFFE standard lets a trust domain be made of.

@@ -31,6 +31,8 @@ type Update struct {
 	// Trouble, when not nil, says that what is missing from now on is not to be believed.
 	Trouble error
 	Objects Objects
+	// Problems holds what keeps objects from being read at all, for every object where that changed; none: clean.
+	Problems Problems
 	// ReadAt is when the first of the changes was read; zero: not to be measured.
 	ReadAt time.Time
 }

@@ -22,7 +22,10 @@ func (c *Compiler) meshRule(id discovery.ObjectID, mesh *v1alpha1.MeshConfig) (*
 	if len(errs) > 0 {
 		return nil, group{}, errs
 	}
-	rule := &policy.MeshRule{Object: id, DefaultMode: mode(mesh.Spec.MTLS.DefaultMode)}
+	rule := &policy.MeshRule{
+		Object: id, DefaultMode: mode(mesh.Spec.MTLS.DefaultMode),
+		Consul: consulSources(mesh.Spec.Consul), Joins: joinRules(id, mesh.Spec.Joins),
+	}
 	if mesh.Spec.Outbound.UnknownDestinations == v1alpha1.UnknownDeny {
 		rule.UnknownDestinations = ir.Deny
 	}

@@ -8,7 +8,8 @@ import (
 	"outrigger.dev/outrigger/policy/ir"
 )
 
-// leaves calls visit with every field below v that holds a single value, after giving empty lists one element.
+// leaves calls visit with every field below v that holds a single value, after giving empty lists one element and
+// nil pointers a value.
 func leaves(v reflect.Value, path string, visit func(path string, leaf reflect.Value)) {
 	switch {
 	case v.Type() == reflect.TypeFor[netip.Addr]() || v.Type() == reflect.TypeFor[netip.AddrPort]():
@@ -17,6 +18,11 @@ func leaves(v reflect.Value, path string, visit func(path string, leaf reflect.V
 		for i := range v.NumField() {
 			leaves(v.Field(i), path+"."+v.Type().Field(i).Name, visit)
 		}
+	case v.Kind() == reflect.Pointer:
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		leaves(v.Elem(), path, visit)
 	case v.Kind() == reflect.Slice:
 		if v.Len() == 0 {
 			v.Set(reflect.MakeSlice(v.Type(), 1, 1))

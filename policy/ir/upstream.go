@@ -24,6 +24,9 @@ type Upstream struct {
 	// PanicThreshold is in percent of healthy endpoints.
 	PanicThreshold uint32
 	Ejection       Ejection
+	Balance        Balance
+	// DNS is not nil where some endpoint is known by a name only: then proxies resolve names.
+	DNS *DNS
 }
 
 // Name returns the cluster's name, "outbound|<port>|<subset>|<service>.<namespace>".
@@ -63,10 +66,10 @@ func (u *Upstream) Equal(other *Upstream) bool {
 	if u == nil || other == nil {
 		return u == other
 	}
-	return u.fields() == other.fields() && u.Peers.Equal(other.Peers)
+	return u.fields() == other.fields() && u.Peers.Equal(other.Peers) && u.DNS.Equal(other.DNS)
 }
 
-// upstreamFields are all fields of an Upstream but Peers.
+// upstreamFields are all fields of an Upstream but Peers and DNS.
 type upstreamFields struct {
 	service                discovery.ServiceID
 	port                   uint16
@@ -75,13 +78,14 @@ type upstreamFields struct {
 	connect, idle, maximum time.Duration
 	panicThreshold         uint32
 	ejection               Ejection
+	balance                Balance
 }
 
 func (u *Upstream) fields() upstreamFields {
 	return upstreamFields{
 		service: u.Service, port: u.Port, subset: u.Subset, protocol: u.Protocol,
 		connect: u.ConnectTimeout, idle: u.IdleTimeout, maximum: u.MaxConnectionDuration,
-		panicThreshold: u.PanicThreshold, ejection: u.Ejection,
+		panicThreshold: u.PanicThreshold, ejection: u.Ejection, balance: u.Balance,
 	}
 }
 
@@ -104,6 +108,9 @@ type EndpointGroup struct {
 	Mesh     bool
 	// Endpoints are sorted by address.
 	Endpoints []Endpoint
+	// Hosts are endpoints that are known by a name, sorted by Name, then Port. They stand in the first group without mesh
+	// mTLS and locality, and only in the assignment of an upstream with DNS.
+	Hosts []Host
 }
 
 // Endpoint is one address of an assignment.
@@ -128,5 +135,5 @@ func (g EndpointGroup) equal(other EndpointGroup) bool {
 		slices.EqualFunc(g.Endpoints, other.Endpoints, func(a, b Endpoint) bool {
 			return a.Address == b.Address && a.Weight == b.Weight && a.Health == b.Health &&
 				slices.Equal(a.Additional, b.Additional)
-		})
+		}) && slices.Equal(g.Hosts, other.Hosts)
 }

@@ -48,13 +48,14 @@ func Write(t *testing.T, v any) []byte {
 }
 
 // durations are the fields that hold one.
-var durations = []string{"ConnectTimeout", "IdleTimeout", "MaxConnectionDuration", "Interval", "BaseTime"}
+var durations = []string{"ConnectTimeout", "IdleTimeout", "MaxConnectionDuration", "Interval", "BaseTime", "Refresh", "Retry", "RetryMax"}
 
 // words are the values of the fields that hold an enumeration.
 var words = map[string][]string{
 	"Protocol":            list(func(i uint8) string { return discovery.Protocol(i).String() }),
 	"Health":              list(func(i uint8) string { return discovery.Health(i).String() }),
 	"Mode":                list(func(i uint8) string { return ir.MTLSMode(i).String() }),
+	"Balance":             {ir.LeastRequests.String(), ir.ByWeight.String()},
 	"DefaultMode":         list(func(i uint8) string { return ir.MTLSMode(i).String() }),
 	"Unknown":             {ir.Allow.String(), ir.Deny.String()},
 	"UnknownDestinations": {ir.Allow.String(), ir.Deny.String()},

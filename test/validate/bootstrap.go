@@ -31,7 +31,7 @@ func bootstrap(node string, messages []proto.Message, unknown []string) ([]byte,
 		}
 		switch m := message.(type) {
 		case *clusterv3.Cluster:
-			static.Clusters = append(static.Clusters, m)
+			static.Clusters = append(static.Clusters, clusters(m)...)
 		case *listenerv3.Listener:
 			static.Listeners = append(static.Listeners, m)
 		case *endpointv3.ClusterLoadAssignment:
@@ -62,6 +62,23 @@ func nowhere() *corev3.ApiConfigSource {
 			GoogleGrpc: &corev3.GrpcService_GoogleGrpc{TargetUri: "127.0.0.1:1", StatPrefix: "ads"},
 		}}},
 	}
+}
+
+// clusters takes a cluster apart that has both its endpoints and secrets in itself: those that a bootstrap holds are made
+// before there is a stream that secrets could come by, and Envoy would fall over it. By a stream it gets them whole.
+func clusters(m *clusterv3.Cluster) []*clusterv3.Cluster {
+	if m.GetLoadAssignment() == nil || m.GetTransportSocket() == nil && len(m.GetTransportSocketMatches()) == 0 {
+		return []*clusterv3.Cluster{m}
+	}
+	secured := proto.CloneOf(m)
+	secured.Name = "secrets of " + m.GetName()
+	secured.LoadAssignment = nil
+	secured.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
+	secured.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{EdsConfig: &corev3.ConfigSource{
+		ResourceApiVersion: corev3.ApiVersion_V3, ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
+	}}
+	m.TransportSocket, m.TransportSocketMatches = nil, nil
+	return []*clusterv3.Cluster{m, secured}
 }
 
 // assignmentCluster is a cluster that has an assignment in itself.

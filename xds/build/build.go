@@ -18,6 +18,8 @@ const (
 	GRPCLayer cache.LayerID = "grpc"
 
 	classPrefix = "class/"
+	// zonePrefix begins the layers of zones, "zone/<zone>": the assignments that clients there have in another form.
+	zonePrefix = "zone/"
 )
 
 // Config says what a Builder needs to know beforehand.
@@ -41,6 +43,9 @@ type Builder struct {
 	classes    map[cache.LayerID]*class
 	// claims finds the services that give a virtual address as theirs, sorted by id: the first has it.
 	claims map[netip.Addr][]*service
+	// zones counts the workloads that are clients, by their zones. zoned are the ports where zones matter.
+	zones  map[string]int
+	zoned  map[*port]*service
 	mesh   mesh
 	ledger ledger
 	// proxyless counts the known workloads that are gRPC programs without a proxy.
@@ -71,6 +76,8 @@ func New(c Config) *Builder {
 		peers:       map[discovery.ObjectID]*policy.PeerRule{},
 		classes:     map[cache.LayerID]*class{},
 		claims:      map[netip.Addr][]*service{},
+		zones:       map[string]int{},
+		zoned:       map[*port]*service{},
 		ledger:      newLedger(),
 	}
 	b.mesh.dirty, b.mesh.captureDirty = true, true
@@ -91,7 +98,12 @@ func (b *Builder) Apply(batch Batch) Changes {
 	b.resolveMesh()
 	b.resolveProxies()
 	b.resolveWorkloads()
+	hadZones := len(b.zoned) > 0
 	b.resolveServices()
+	if hadZones != (len(b.zoned) > 0) {
+		b.walkZonesToViews()
+	}
+	b.resolveViews()
 	b.resolveCapture()
 	b.resolveClasses()
 	return b.collect()

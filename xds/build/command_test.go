@@ -14,9 +14,9 @@ import (
 
 // The commands of scripts:
 //
-//	service shop/cart vips=10.0.0.1,fd00::1 ports=80/http,90/tcp [source=file/local] [at=mesh.yaml:3]
-//	shard shop/cart 80=10.1.0.1:8080@shop/cart-1,10.1.0.2:8080 [source=file/local] [health=draining] [weight=2]
-//	workload shop/cart-1 [sa=cart] [sidecar=true] [proxyless=true] [labels=app:cart] [addresses=10.1.0.1]
+//	service shop/cart vips=10.0.0.1,fd00::1 ports=80/http,90/tcp [source=file/local] [at=mesh.yaml:3] [share=30] [near=true]
+//	shard shop/cart 80=10.1.0.1:8080@shop/cart-1~east,10.1.0.2:8080,db.example:8080 [source=file/local] [health=draining] [weight=2] [idle=true]
+//	workload shop/cart-1 [sa=cart] [sidecar=true] [zone=east] [proxyless=true] [labels=app:cart] [addresses=10.1.0.1]
 //	mesh default [mode=strict] [unknown=deny]
 //	peer shop/strict [mode=strict] [labels=app:cart] [ports=8080:disabled]
 //	proxy shop/cart [explicit=true] [labels=app:cart] [egress=127.0.0.1:9000>shop/catalog:80] [ingress=8080>127.0.0.1:8080] [scope=shop/*]
@@ -101,6 +101,17 @@ func (c *command) update() (discovery.Update, error) {
 
 func (c *command) service(id discovery.ServiceID) (*discovery.Service, error) {
 	s := &discovery.Service{ID: id, Origin: discovery.Origin{Kind: "Service", Location: c.args["at"]}}
+	if c.args["near"] == "true" {
+		s.Distribution = discovery.PreferSameZone
+	}
+	if c.args["share"] != "" {
+		share, err := strconv.ParseUint(c.args["share"], 10, 8)
+		if err != nil {
+			return nil, err
+		}
+		percent := uint8(share)
+		s.Join = &discovery.Join{Kind: "consul", Name: id.Name, Share: &percent}
+	}
 	for _, text := range list(c.args["vips"]) {
 		vip, err := netip.ParseAddr(text)
 		if err != nil {
@@ -135,6 +146,10 @@ func (c *command) shard(id discovery.ShardID) (*discovery.EndpointSet, error) {
 		}
 		pe := discovery.PortEndpoints{Port: uint16(port)}
 		for _, text := range list(addresses) {
+			if host, ok := c.host(text); ok {
+				pe.Hosts = append(pe.Hosts, host)
+				continue
+			}
 			e, err := c.endpoint(text)
 			if err != nil {
 				return nil, err
@@ -146,10 +161,22 @@ func (c *command) shard(id discovery.ShardID) (*discovery.EndpointSet, error) {
 	return set, nil
 }
 
+// host returns what a text that begins with a letter names.
+func (c *command) host(text string) (discovery.Host, bool) {
+	name, number, _ := strings.Cut(text, ":")
+	port, err := strconv.ParseUint(number, 10, 16)
+	if err != nil || name == "" || !strings.ContainsAny(name[:1], "abcdefghijklmnopqrstuvwxyz") {
+		return discovery.Host{}, false
+	}
+	return discovery.Host{Name: name, Port: uint16(port), Weight: 1, Idle: c.args["idle"] == "true"}, true
+}
+
 func (c *command) endpoint(text string) (discovery.Endpoint, error) {
+	text, zone, _ := strings.Cut(text, "~")
 	address, workload, _ := strings.Cut(text, "@")
-	e := discovery.Endpoint{Weight: 1, Network: c.args["network"]}
+	e := discovery.Endpoint{Weight: 1, Network: c.args["network"], Idle: c.args["idle"] == "true"}
 	e.Workload.Namespace, e.Workload.Name, _ = strings.Cut(workload, "/")
+	e.Locality.Zone = zone
 	if c.args["health"] == "draining" {
 		e.Health = discovery.Draining
 	}
@@ -170,6 +197,7 @@ func (c *command) workload(id discovery.WorkloadID) (*discovery.Workload, error)
 		ID: id, Origin: discovery.Origin{Kind: "Workload"}, ServiceAccount: c.args["sa"],
 		Sidecar: c.args["sidecar"] == "true", Proxyless: c.args["proxyless"] == "true", Labels: map[string]string{},
 	}
+	w.Locality.Zone = c.args["zone"]
 	for _, l := range c.labels() {
 		w.Labels[l.Key] = l.Value
 	}

@@ -6,6 +6,7 @@ import "slices"
 type dirty struct {
 	services  []*service
 	workloads []*workload
+	views     []*workload
 	proxies   []*proxy
 	classes   []*class
 }
@@ -35,6 +36,14 @@ func (d *dirty) workload(w *workload) {
 	if !w.dirty {
 		w.dirty = true
 		d.workloads = append(d.workloads, w)
+	}
+}
+
+// view marks what the node of a workload sees.
+func (d *dirty) view(w *workload) {
+	if !w.dirtyView {
+		w.dirtyView = true
+		d.views = append(d.views, w)
 	}
 }
 

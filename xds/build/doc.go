@@ -9,7 +9,7 @@
 // Apply works in passes. Values are stored, and where one is equal to
 // the last, everything stops. From what differs, the edges below mark records as
 // dirty. Each dirty record is resolved once: rules, then workloads, then
-// services, then classes. Where the ir is equal to the last, or the bytes are, that record stops.
+// services, then views and classes. Where the ir is equal to the last, or the bytes are, that record stops.
 //
 // The edges: which record has to be resolved again when another differs.
 // Each is walked at a single place (edges.go), so that a test can cut it.
@@ -32,6 +32,10 @@
 //  16. retirement -> the set of peers of its service port
 //  17. first or last workload without a proxy -> all service ports: their gRPC form
 //  18. service port -> its gRPC form: target, cluster and assignment
+//  19. endpoints of a service port with names among them, or that had -> its cluster, which holds them
+//  20. service port -> its assignments for the zones of clients
+//  21. first or last client of a zone -> the ports where zones matter: their assignments for it
+//  22. first or last port where zones matter -> the views of all clients with a zone
 //
 // Which scopes see a service is no edge: every resource carries its service as
 // group, and xds/cache chooses by it.
@@ -45,6 +49,18 @@
 //
 // An endpoint that names a workload which no source describes is left out until one does: who
 // answers there is not known, and it must not be plain text by chance.
+//
+// # Names
+//
+// A port with an endpoint that is known by a DNS name has a cluster that resolves names and holds all endpoints itself;
+// there is no assignment then. The names of both forms are equal, so that nothing else changes when a port goes from one to the other.
+//
+// # Zones
+//
+// Where a service or its endpoints say that clients prefer what is near, clients of a zone have an assignment of their
+// own, in the layer of the zone: what is meant for them first, the rest behind it. The layers are part of views while there
+// is such a port anywhere, so that a mesh that does not care has no more views for its zones. A zone that is
+// like any other has no assignment. Programs without a proxy have none either.
 //
 // # gRPC
 //

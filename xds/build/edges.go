@@ -5,6 +5,7 @@ import (
 
 	"outrigger.dev/outrigger/discovery"
 	"outrigger.dev/outrigger/policy"
+	"outrigger.dev/outrigger/policy/ir"
 )
 
 // edge is a number from the list in doc.go.
@@ -30,8 +31,12 @@ const (
 	retirementToPeers
 	proxylessToPorts
 	portToGRPC
+	namesToCluster
+	portToZones
+	zoneToPorts
+	zonesToViews
 
-	lastEdge = portToGRPC
+	lastEdge = zonesToViews
 )
 
 // edgeSet is a set of edges.
@@ -180,7 +185,7 @@ func (b *Builder) walkWorkloadToClass(w *workload) {
 // walkWorkloadToView is edge 13.
 func (b *Builder) walkWorkloadToView(w *workload) {
 	if !b.isCut(workloadToView) {
-		b.assign(w)
+		b.dirty.view(w)
 	}
 }
 
@@ -230,6 +235,43 @@ func (b *Builder) walkProxylessToPorts() {
 func (b *Builder) walkPortToGRPC(s *service, p *port) {
 	if !b.isCut(portToGRPC) {
 		b.resolveGRPC(s, p)
+	}
+}
+
+// walkNamesToCluster is edge 19; dns is what the cluster is to hold from now on.
+func (b *Builder) walkNamesToCluster(p *port, dns *ir.DNS) {
+	if !b.isCut(namesToCluster) {
+		p.dns, p.dirtyCluster = dns, true
+	}
+}
+
+// walkPortToZones is edge 20; the endpoints are those that the port has now.
+func (b *Builder) walkPortToZones(s *service, p *port, endpoints []discovery.Endpoint, zoned bool) {
+	if !b.isCut(portToZones) {
+		b.resolveZones(s, p, endpoints, zoned)
+	}
+}
+
+// walkZoneToPorts is edge 21.
+func (b *Builder) walkZoneToPorts() {
+	if b.isCut(zoneToPorts) {
+		return
+	}
+	for p, s := range b.zoned {
+		p.dirty = true
+		b.dirty.service(s)
+	}
+}
+
+// walkZonesToViews is edge 22.
+func (b *Builder) walkZonesToViews() {
+	if b.isCut(zonesToViews) {
+		return
+	}
+	for _, w := range b.workloads {
+		if w.zone != "" {
+			b.dirty.view(w)
+		}
 	}
 }
 

@@ -171,7 +171,7 @@ func TestNothingStays(t *testing.T) {
 		r.builder.Apply(r.facts.removal())
 		b := r.builder
 		left := len(b.services) + len(b.workloads) + len(b.namespaces) + len(b.proxies) + len(b.peers) + len(b.classes) + len(b.claims) +
-			b.proxyless + len(b.mesh.rules) + len(b.ledger.counts) + len(b.ledger.told)
+			b.proxyless + len(b.zones) + len(b.zoned) + len(b.mesh.rules) + len(b.ledger.counts) + len(b.ledger.told)
 		if left != 0 {
 			t.Fatalf("%d records are left: %+v", left, b)
 		}

@@ -40,11 +40,24 @@ func (b *Builder) resolveGRPC(s *service, p *port) {
 		b.publish(GRPCLayer, &g.target, s.origin, translate.GRPCTarget(ir.Target{Service: s.id, Port: p.number})...)
 	}
 	peers := policy.GRPCPeers(p.inUse, p.peers())
-	if upstream := policy.ResolveUpstream(s.value, sp, peers); !upstream.Equal(g.upstream) || g.cluster.from != s.origin {
+	endpoints := policy.ResolveGRPCEndpoints(p.endpoints, peers)
+	upstream := policy.ResolveUpstream(s.value, sp, peers)
+	upstream.DNS = policy.ResolveDNS(endpoints)
+	if !upstream.Equal(g.upstream) || g.cluster.from != s.origin {
 		g.upstream = upstream
 		b.publish(GRPCLayer, &g.cluster, s.origin, translate.GRPCCluster(upstream))
 	}
-	if endpoints := policy.ResolveGRPCEndpoints(p.endpoints, peers); !endpoints.Equal(g.endpoints) || g.assignment.from != s.origin {
+	b.resolveGRPCAssignment(s, g, endpoints)
+}
+
+// resolveGRPCAssignment publishes the endpoints, unless the cluster resolves a name.
+func (b *Builder) resolveGRPCAssignment(s *service, g *grpcPort, endpoints *ir.Endpoints) {
+	if g.upstream.DNS != nil {
+		g.endpoints = endpoints
+		b.withdraw(GRPCLayer, &g.assignment)
+		return
+	}
+	if !endpoints.Equal(g.endpoints) || g.assignment.from != s.origin {
 		g.endpoints = endpoints
 		b.publish(GRPCLayer, &g.assignment, s.origin, translate.GRPCEndpoints(endpoints))
 	}

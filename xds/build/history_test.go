@@ -187,9 +187,13 @@ func (a *author) changedService(key owned[discovery.ServiceID]) *discovery.Servi
 		return &discovery.Service{ID: key.id, Origin: a.origin("Service"), VIPs: a.vips(), Ports: a.ports()}
 	}
 	v := *old
-	switch a.between(1, 6) {
+	switch a.between(1, 8) {
 	case 1:
 		return nil
+	case 7:
+		v.Join = a.join()
+	case 8:
+		v.Distribution = pick(a, discovery.Anywhere, discovery.PreferSameZone)
 	case 2:
 		v.VIPs = a.vips()
 	case 3:
@@ -203,6 +207,19 @@ func (a *author) changedService(key owned[discovery.ServiceID]) *discovery.Servi
 		}
 	}
 	return &v
+}
+
+// join is there or not, with a share or without.
+func (a *author) join() *discovery.Join {
+	if a.chance(3) {
+		return nil
+	}
+	j := &discovery.Join{Kind: "consul", Name: "a"}
+	if a.chance(2) {
+		share := uint8(a.between(0, 100))
+		j.Share = &share
+	}
+	return j
 }
 
 // origin now and then says that the object is of another kind; the place it stands in changes more often.
@@ -241,13 +258,21 @@ func (a *author) changedShard(id discovery.ShardID) *discovery.EndpointSet {
 	}
 	v := &discovery.EndpointSet{ID: id, Ports: slices.Clone(old.Ports)}
 	p := &v.Ports[a.between(0, len(v.Ports)-1)]
-	*p = discovery.PortEndpoints{Port: p.Port, Endpoints: slices.Clone(p.Endpoints)}
+	*p = discovery.PortEndpoints{Port: p.Port, Endpoints: slices.Clone(p.Endpoints), Hosts: p.Hosts}
+	if a.chance(4) {
+		p.Hosts = a.hosts()
+		return v
+	}
 	if len(p.Endpoints) == 0 {
 		*p = a.portEndpoints(p.Port)
 		return v
 	}
 	i := a.between(0, len(p.Endpoints)-1)
-	switch a.between(1, 4) {
+	switch a.between(1, 6) {
+	case 5:
+		p.Endpoints[i].Idle = !p.Endpoints[i].Idle
+	case 6:
+		p.Endpoints[i].Zones = some(a, "y", "z")
 	case 1:
 		p.Endpoints[i].Health = pick(a, discovery.Healthy, discovery.Draining)
 	case 2:
@@ -262,17 +287,30 @@ func (a *author) changedShard(id discovery.ShardID) *discovery.EndpointSet {
 
 func (a *author) portEndpoints(port uint16) discovery.PortEndpoints {
 	pe := discovery.PortEndpoints{Port: port}
+	if a.chance(5) {
+		pe.Hosts = a.hosts()
+	}
 	for _, address := range some(a, "10.1.0.1:8080", "10.1.0.1:9090", "10.1.0.2:8080", "10.1.0.3:8080") {
 		e := discovery.Endpoint{Address: netip.MustParseAddrPort(address), Workload: a.namedWorkload(), Weight: 1, Health: discovery.Healthy}
 		if a.chance(4) {
 			e.Network = "other"
 		}
 		if a.chance(3) {
-			e.Locality.Zone = "z"
+			e.Locality.Zone = pick(a, "y", "z")
+		}
+		if a.chance(4) {
+			e.Zones = some(a, "y", "z")
 		}
 		pe.Endpoints = append(pe.Endpoints, e)
 	}
 	return pe
+}
+
+func (a *author) hosts() []discovery.Host {
+	return some(a,
+		discovery.Host{Name: "a.example", Port: 80, Weight: uint32(a.between(0, 2))},
+		discovery.Host{Name: "b.example", Port: 80, Weight: 1, Health: pick(a, discovery.Healthy, discovery.Draining), Idle: a.chance(3)},
+	)
 }
 
 func (a *author) namedWorkload() discovery.WorkloadID {
@@ -300,12 +338,15 @@ func (a *author) changedWorkload(key owned[discovery.WorkloadID]) *discovery.Wor
 			ServiceAccount: a.account(), Sidecar: !a.chance(4),
 		}
 		v.Proxyless = !v.Sidecar && a.chance(2)
+		v.Locality.Zone = pick(a, "", "y", "z")
 		return v
 	}
 	v := *old
-	switch a.between(1, 7) {
+	switch a.between(1, 8) {
 	case 1:
 		return nil
+	case 8:
+		v.Locality.Zone = pick(a, "", "y", "z")
 	case 2:
 		v.Sidecar, v.Proxyless = !v.Sidecar, false
 	case 7:

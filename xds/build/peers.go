@@ -20,20 +20,21 @@ func (b *Builder) peerOf(e *discovery.Endpoint) policy.Peer {
 	return policy.Peer{}
 }
 
-// isServed reports whether an endpoint may be used. One that names a workload which no source describes
+// isServed reports whether an endpoint may be used. An idle one may not. One that names a workload which no source describes
 // may not: who answers there is not known, and plain text by chance is worse than one endpoint less.
 func (b *Builder) isServed(e *discovery.Endpoint) bool {
-	if e.Workload == (discovery.WorkloadID{}) {
-		return true
+	if e.Workload == (discovery.WorkloadID{}) || e.Idle {
+		return !e.Idle
 	}
 	w := b.workloads[e.Workload]
 	return w != nil && w.stance.known
 }
 
 // resolvePeers compares the peers of the present endpoints with those until now; who is
-// no longer among them is retired.
-func (b *Builder) resolvePeers(s *service, p *port, endpoints []discovery.Endpoint) {
+// no longer among them is retired. With endpoints that are named by DNS there is plain text among them.
+func (b *Builder) resolvePeers(s *service, p *port, endpoints []discovery.Endpoint, named bool) {
 	plain, identities := b.peersOf(endpoints)
+	plain = plain || named
 	if plain == p.inUse.Plain && slices.Equal(identities, p.inUse.Identities) {
 		return
 	}

@@ -14,10 +14,14 @@ type port struct {
 	inUse   ir.Peers
 	retired map[string]uint64
 
-	upstream   *ir.Upstream
+	upstream *ir.Upstream
+	// dns is what stands in the cluster where proxies resolve names, nil elsewhere; then there is no assignment.
+	dns        *ir.DNS
 	cluster    output
 	endpoints  *ir.Endpoints
 	assignment output
+	// zonal are the assignments of zones that have one of their own.
+	zonal map[string]*zonal
 	// grpc is nil while no program without a proxy can use it.
 	grpc *grpcPort
 
@@ -38,6 +42,7 @@ func (b *Builder) syncPorts(s *service) {
 			b.withdraw(MeshLayer, &p.cluster)
 			b.withdraw(MeshLayer, &p.assignment)
 			b.withdrawGRPC(p)
+			b.withdrawZones(p)
 		}
 	}
 }
@@ -58,10 +63,16 @@ func takePort(known []*port, number uint16) *port {
 func (b *Builder) resolvePort(s *service, p *port) {
 	b.work.Ports++
 	p.dirty = false
-	endpoints := b.servedEndpoints(s, p.number)
-	b.resolvePeers(s, p, endpoints)
+	served, hosts := b.servedEndpoints(s, p.number), servedHosts(s, p.number)
+	b.resolvePeers(s, p, served, len(hosts) > 0)
+	endpoints := policy.AddHosts(policy.ResolveEndpoints(s.id, p.number, served, b.peerOf), hosts)
+	dns := policy.ResolveDNS(endpoints)
+	if !dns.Equal(p.dns) {
+		b.walkNamesToCluster(p, dns)
+	}
 	b.resolveCluster(s, p)
-	b.resolveAssignment(s, p, policy.ResolveEndpoints(s.id, p.number, endpoints, b.peerOf))
+	b.resolveAssignment(s, p, endpoints, dns != nil)
+	b.walkPortToZones(s, p, served, policy.IsZoned(s.value, served, hosts))
 	b.walkPortToGRPC(s, p)
 }
 
@@ -72,6 +83,7 @@ func (b *Builder) resolveCluster(s *service, p *port) {
 	p.dirtyCluster = false
 	sp, _ := s.value.Port(p.number)
 	upstream := policy.ResolveUpstream(s.value, sp, p.peers())
+	upstream.DNS = p.dns
 	if upstream.Equal(p.upstream) && p.cluster.from == s.origin {
 		return
 	}
@@ -79,7 +91,13 @@ func (b *Builder) resolveCluster(s *service, p *port) {
 	b.publish(MeshLayer, &p.cluster, s.origin, translate.Cluster(upstream))
 }
 
-func (b *Builder) resolveAssignment(s *service, p *port, endpoints *ir.Endpoints) {
+// resolveAssignment publishes the endpoints, unless they stand in the cluster.
+func (b *Builder) resolveAssignment(s *service, p *port, endpoints *ir.Endpoints, inCluster bool) {
+	if inCluster {
+		p.endpoints = endpoints
+		b.withdraw(MeshLayer, &p.assignment)
+		return
+	}
 	if endpoints.Equal(p.endpoints) && p.assignment.from == s.origin {
 		return
 	}

@@ -33,7 +33,7 @@ func (b *Builder) compareShards(s *service, old, now *discovery.EndpointSet) {
 			before, after = was[0], is[0]
 			was, is = was[1:], is[1:]
 		}
-		b.comparePorts(s, before.Endpoints, after)
+		b.comparePorts(s, before, after)
 	}
 }
 
@@ -45,8 +45,8 @@ func portsOf(set *discovery.EndpointSet) []discovery.PortEndpoints {
 }
 
 // comparePorts finds the endpoints of one port that came, went or changed.
-func (b *Builder) comparePorts(s *service, was []discovery.Endpoint, now discovery.PortEndpoints) {
-	is, differs := now.Endpoints, false
+func (b *Builder) comparePorts(s *service, before, now discovery.PortEndpoints) {
+	was, is, differs := before.Endpoints, now.Endpoints, !slices.Equal(before.Hosts, now.Hosts)
 	for len(was) > 0 || len(is) > 0 {
 		order := compareHeads(was, is)
 		switch {
@@ -110,6 +110,24 @@ func (b *Builder) merged(s *service, port uint16) []discovery.Endpoint {
 		return x.Address == y.Address && x.Network == y.Network
 	})
 	return b.endpoints
+}
+
+// servedHosts returns the endpoints of a port that are known by names and may be used, from all shards, sorted; the same
+// name and port count once, as the first source has them.
+func servedHosts(s *service, port uint16) []discovery.Host {
+	var hosts []discovery.Host
+	for _, shard := range s.shards {
+		for i := range shard.value.Ports {
+			if shard.value.Ports[i].Port == port {
+				hosts = append(hosts, shard.value.Ports[i].Hosts...)
+			}
+		}
+	}
+	slices.SortStableFunc(hosts, func(x, y discovery.Host) int {
+		return cmp.Or(strings.Compare(x.Name, y.Name), cmp.Compare(x.Port, y.Port))
+	})
+	hosts = slices.CompactFunc(hosts, func(x, y discovery.Host) bool { return x.Name == y.Name && x.Port == y.Port })
+	return slices.DeleteFunc(hosts, func(h discovery.Host) bool { return h.Idle })
 }
 
 func endpointsOf(set *discovery.EndpointSet, port uint16) []discovery.Endpoint {

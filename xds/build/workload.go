@@ -20,14 +20,16 @@ type workload struct {
 	leads []lead
 
 	// The rules that count, and what they came to when the workload was last resolved.
-	peer     *policy.PeerRule
-	proxy    *proxy
-	stance   stance
+	peer   *policy.PeerRule
+	proxy  *proxy
+	stance stance
+	// zone is that of a client, and empty for others.
+	zone     string
 	class    *class
 	view     *cache.ViewSpec
 	problems []discovery.Problem
 
-	dirty bool
+	dirty, dirtyView bool
 }
 
 // lead is a way to a workload: endpoints of a service port that name it, at one of its ports.
@@ -73,7 +75,7 @@ func (b *Builder) workload(id discovery.WorkloadID) *workload {
 
 // dropWorkload forgets a workload that nothing refers to any more.
 func (b *Builder) dropWorkload(w *workload) {
-	if len(w.values) == 0 && len(w.leads) == 0 && w.class == nil && w.view == nil && !w.dirty {
+	if len(w.values) == 0 && len(w.leads) == 0 && w.class == nil && w.view == nil && !w.dirty && !w.dirtyView {
 		delete(b.workloads, w.id)
 	}
 }
@@ -149,6 +151,9 @@ func (b *Builder) resolveWorkloads() {
 		was := w.stance
 		w.stance = b.stanceOf(w)
 		b.countProxyless(was.proxyless, w.stance.proxyless)
+		zone := zoneOf(w.value)
+		b.countZone(w.zone, zone)
+		w.zone = zone
 		b.walkWorkloadToPorts(w, &was)
 		b.walkWorkloadToClass(w)
 		b.walkWorkloadToView(w)
@@ -192,9 +197,20 @@ func (b *Builder) stanceOf(w *workload) stance {
 	return s
 }
 
+// resolveViews gives the nodes of the dirty workloads their views, once all that views depend on is known.
+func (b *Builder) resolveViews() {
+	for _, w := range b.dirty.views {
+		b.assign(w)
+		w.dirtyView = false
+		b.dropWorkload(w)
+	}
+	clear(b.dirty.views)
+	b.dirty.views = b.dirty.views[:0]
+}
+
 // assign gives the node of a workload its view.
 func (b *Builder) assign(w *workload) {
-	next := w.viewSpec()
+	next := w.viewSpec(len(b.zoned) > 0)
 	if sameView(w.view, next) {
 		return
 	}
@@ -205,7 +221,8 @@ func (b *Builder) assign(w *workload) {
 	b.nodes[w.id.String()] = next
 }
 
-func (w *workload) viewSpec() *cache.ViewSpec {
+// viewSpec returns what a workload sees; zoned says that zones matter somewhere.
+func (w *workload) viewSpec(zoned bool) *cache.ViewSpec {
 	if w.class == nil {
 		return nil
 	}
@@ -218,6 +235,9 @@ func (w *workload) viewSpec() *cache.ViewSpec {
 		spec.Layers = []cache.LayerID{w.class.id, GRPCLayer}
 	case w.proxy != nil && w.proxy.rule.Explicit:
 		spec.Layers = []cache.LayerID{w.class.id, MeshLayer}
+	}
+	if zoned && w.zone != "" {
+		spec.Layers = slices.Insert(spec.Layers, 1, zoneLayer(w.zone))
 	}
 	return spec
 }

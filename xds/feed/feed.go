@@ -82,6 +82,15 @@ func New(c Config) (*Feed, error) {
 // Offer hands a change over. It returns at once; the values must not be changed any more.
 func (f *Feed) Offer(in Input) { f.inbox.put(in) }
 
+// Expect has the first publication wait for a source that became known only now; after that it does nothing.
+func (f *Feed) Expect(source discovery.SourceID) { f.inbox.expect(source) }
+
+// Unexpect says that a source will tell nothing any more.
+func (f *Feed) Unexpect(source discovery.SourceID) {
+	f.inbox.unexpect(source)
+	f.Offer(Input{})
+}
+
 // Ready returns a channel that is closed after the first publication.
 func (f *Feed) Ready() <-chan struct{} { return f.ready }
 

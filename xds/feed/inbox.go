@@ -14,8 +14,9 @@ type inbox struct {
 
 	mu      sync.Mutex
 	pending *pending
-	// waiting are the sources that have not synced yet.
+	// waiting are the sources that have not synced yet; opened is set once there were none.
 	waiting  map[discovery.SourceID]struct{}
+	opened   bool
 	troubles map[discovery.SourceID]error
 }
 
@@ -46,6 +47,22 @@ func (i *inbox) put(in Input) {
 	}
 }
 
+// expect has the first publication wait for a source too.
+func (i *inbox) expect(source discovery.SourceID) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !i.opened {
+		i.waiting[source] = struct{}{}
+	}
+}
+
+// unexpect ends that; who took a source away tells it with an Input.
+func (i *inbox) unexpect(source discovery.SourceID) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.waiting, source)
+}
+
 // take returns what has come together, nil when nothing has. It leaves everything where it is until all sources are synced.
 func (i *inbox) take() (work *pending, synced bool) {
 	i.mu.Lock()
@@ -53,6 +70,7 @@ func (i *inbox) take() (work *pending, synced bool) {
 	if len(i.waiting) > 0 {
 		return nil, false
 	}
+	i.opened = true
 	work, i.pending = i.pending, nil
 	return work, true
 }

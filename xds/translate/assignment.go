@@ -15,7 +15,8 @@ import (
 // transportSocketMatch is where Envoy looks for what a cluster's transport socket matches name.
 const transportSocketMatch = "envoy.transport_socket_match"
 
-// Endpoints returns the assignment of an upstream, encoded by hand: it is what changes most often.
+// Endpoints returns the assignment of an upstream, encoded by hand: it is what changes most often. It holds no names, which
+// only a cluster itself can hold.
 func Endpoints(e *ir.Endpoints) Resource {
 	return Resource{Type: cache.Endpoints, Name: e.Name(), Body: AppendAssignment(nil, e)}
 }
@@ -34,6 +35,9 @@ func localityEndpoints(g *ir.EndpointGroup) *endpointv3.LocalityLbEndpoints {
 	out := &endpointv3.LocalityLbEndpoints{Priority: g.Priority, Locality: locality(g.Locality)}
 	for i := range g.Endpoints {
 		out.LbEndpoints = append(out.LbEndpoints, lbEndpoint(&g.Endpoints[i]))
+	}
+	for i := range g.Hosts {
+		out.LbEndpoints = append(out.LbEndpoints, lbHost(&g.Hosts[i]))
 	}
 	if g.Mesh {
 		out.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{transportSocketMatch: meshMatch()}}

@@ -7,6 +7,7 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	leastrequestv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/load_balancing_policies/least_request/v3"
+	roundrobinv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/load_balancing_policies/round_robin/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -19,6 +20,18 @@ var leastRequest = &clusterv3.LoadBalancingPolicy{Policies: []*clusterv3.LoadBal
 	TypedExtensionConfig: extension("envoy.load_balancing_policies.least_request", &leastrequestv3.LeastRequest{}),
 }}}
 
+// roundRobin takes endpoints in turn, each as often as its weight says; localities do not count.
+var roundRobin = &clusterv3.LoadBalancingPolicy{Policies: []*clusterv3.LoadBalancingPolicy_Policy{{
+	TypedExtensionConfig: extension("envoy.load_balancing_policies.round_robin", &roundrobinv3.RoundRobin{}),
+}}}
+
+func balancer(b ir.Balance) *clusterv3.LoadBalancingPolicy {
+	if b == ir.ByWeight {
+		return roundRobin
+	}
+	return leastRequest
+}
+
 // Cluster returns the cluster of an upstream.
 func Cluster(u *ir.Upstream) Resource {
 	c := &clusterv3.Cluster{
@@ -28,7 +41,7 @@ func Cluster(u *ir.Upstream) Resource {
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS},
 		EdsClusterConfig:     &clusterv3.Cluster_EdsClusterConfig{EdsConfig: ads()},
 		ConnectTimeout:       duration(u.ConnectTimeout),
-		LoadBalancingPolicy:  leastRequest,
+		LoadBalancingPolicy:  balancer(u.Balance),
 		CommonLbConfig: &clusterv3.Cluster_CommonLbConfig{
 			HealthyPanicThreshold: &typev3.Percent{Value: float64(u.PanicThreshold)},
 		},
@@ -37,7 +50,12 @@ func Cluster(u *ir.Upstream) Resource {
 		TypedExtensionProtocolOptions: upstreamHTTP(u),
 	}
 	secure(c, u)
-	named := []cache.Ref{{Type: cache.Endpoints, Name: c.GetName()}}
+	var named []cache.Ref
+	if u.DNS != nil {
+		resolveNames(c, u.DNS)
+	} else {
+		named = append(named, cache.Ref{Type: cache.Endpoints, Name: c.GetName()})
+	}
 	if c.GetTransportSocket() != nil || len(c.GetTransportSocketMatches()) > 0 {
 		named = append(named, secretRefs()...)
 	}

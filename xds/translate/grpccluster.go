@@ -11,7 +11,7 @@ import (
 )
 
 // GRPCCluster returns the cluster of an upstream for gRPC programs. Its peers are of one kind: gRPC refuses
-// transport socket matches.
+// transport socket matches. With DNS it has one endpoint, a name: gRPC knows no other form.
 func GRPCCluster(u *ir.Upstream) Resource {
 	c := &clusterv3.Cluster{
 		Name:                 u.Name(),
@@ -23,6 +23,12 @@ func GRPCCluster(u *ir.Upstream) Resource {
 	}
 	if !u.Peers.Plain {
 		c.TransportSocket = grpcClientTLS(u.Peers.Identities)
+	}
+	if u.DNS != nil {
+		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_LOGICAL_DNS}
+		c.EdsClusterConfig = nil
+		c.LoadAssignment = Assignment(&u.DNS.Endpoints)
+		return Resource{Type: cache.Cluster, Name: c.GetName(), Message: c}
 	}
 	return Resource{
 		Type: cache.Cluster, Name: c.GetName(), Message: c,

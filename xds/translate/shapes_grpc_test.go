@@ -136,6 +136,17 @@ func grpcService(name string, peers ir.Peers, at ...netip.AddrPort) []translate.
 		translate.GRPCCluster(upstream), translate.GRPCEndpoints(policy.ResolveGRPCEndpoints(endpoints, peers)))
 }
 
+// grpcName is what a gRPC client has of a service that is known by names only, of which the first is drained.
+func grpcName(name string, at netip.AddrPort) []translate.Resource {
+	id := discovery.ServiceID{Namespace: "shop", Name: name}
+	endpoints := policy.ResolveGRPCEndpoints(policy.AddHosts(&ir.Endpoints{Service: id, Port: servicePort}, []discovery.Host{
+		{Name: "drained.invalid", Port: at.Port(), Health: discovery.Draining}, {Name: "localhost", Port: at.Port()},
+	}), ir.Peers{Plain: true})
+	upstream := policy.ResolveUpstream(&discovery.Service{ID: id}, discovery.ServicePort{Port: servicePort, Protocol: discovery.GRPC}, ir.Peers{Plain: true})
+	upstream.DNS = policy.ResolveDNS(endpoints)
+	return append(translate.GRPCTarget(ir.Target{Service: id, Port: servicePort}), translate.GRPCCluster(upstream))
+}
+
 // TestGRPCProfile: gRPC's own client and server take what is made for them, speak mTLS with each other in both
 // directions with sidecars, and check who answers.
 func TestGRPCProfile(t *testing.T) {
@@ -175,6 +186,7 @@ func TestGRPCProfile(t *testing.T) {
 	add("server", codes.OK, mesh, server)
 	add("server-and-sidecar", codes.OK, mesh, server, p.direct["strict"])
 	add("server-plain", codes.OK, ir.Peers{Plain: true}, plain)
+	resources, want["named"] = append(resources, grpcName("named", plain)...), codes.OK
 	add("server-by-plain-text", codes.Unavailable, ir.Peers{Plain: true}, server)
 	add("not-a-thief", codes.Unavailable, ir.Peers{Identities: []string{thiefID}}, server)
 	add("nobody-known", codes.Unavailable, ir.Peers{}, server)

@@ -81,17 +81,30 @@ func (p *pair) add(in port) {
 
 // service gives the caller's sidecar a listener for endpoints.
 func (p *pair) service(name string, protocol discovery.Protocol, peers ir.Peers, groups ...ir.EndpointGroup) {
-	svc := &discovery.Service{
-		ID:    discovery.ServiceID{Namespace: "shop", Name: name},
-		Ports: []discovery.ServicePort{{Port: servicePort, Protocol: protocol}},
-	}
+	svc := serviceOf(name, protocol)
 	at := p.free()
 	p.reach[name] = at
 	rule := &policy.ProxyRule{Explicit: true, Egress: []policy.EgressListener{{Address: at, Service: svc.ID, Port: servicePort}}}
 	out, _ := policy.ResolveEgress(rule, func(discovery.ServiceID) *discovery.Service { return svc })
-	p.client = append(p.client, translate.Cluster(policy.ResolveUpstream(svc, svc.Ports[0], peers)))
-	p.client = append(p.client, translate.Endpoints(&ir.Endpoints{Service: svc.ID, Port: servicePort, Groups: groups}))
+	p.client = append(p.client, upstream(svc, peers, groups)...)
 	p.client = append(p.client, translate.Outbound(&out[0])...)
+}
+
+func serviceOf(name string, protocol discovery.Protocol) *discovery.Service {
+	return &discovery.Service{
+		ID:    discovery.ServiceID{Namespace: "shop", Name: name},
+		Ports: []discovery.ServicePort{{Port: servicePort, Protocol: protocol}},
+	}
+}
+
+// upstream is the cluster of a service, with its assignment beside it or, where names are to be resolved, in it.
+func upstream(svc *discovery.Service, peers ir.Peers, groups []ir.EndpointGroup) []translate.Resource {
+	endpoints := &ir.Endpoints{Service: svc.ID, Port: servicePort, Groups: groups}
+	u := policy.ResolveUpstream(svc, svc.Ports[0], peers)
+	if u.DNS = policy.ResolveDNS(endpoints); u.DNS != nil {
+		return []translate.Resource{translate.Cluster(u)}
+	}
+	return []translate.Resource{translate.Cluster(u), translate.Endpoints(endpoints)}
 }
 
 func (p *pair) start() {
