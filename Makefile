@@ -13,6 +13,10 @@ FUZZTIME ?= 10s
 BENCH ?= .
 KEEP ?=
 VERSIONS ?=
+RACE ?=
+
+# Packages under test/ whose tests need no real registry. The others are for `make integration`.
+LOCAL = $$(go list ./test/... | grep -vE '/test/(cluster$$|integration(/|$$))')
 
 .PHONY: help
 help: ## Say what can be made
@@ -23,9 +27,13 @@ build: ## Build bin/outrigger and bin/outrigger-node, static binaries
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/outrigger ./cmd/outrigger-node
 
 .PHONY: test
-test: envoy ## Run all tests, with a real Envoy
+test: envoy ## Run all tests but those of integration, with a real Envoy
 	go test $$(go list ./... | grep -v '/test/')
-	go test -count=1 ./test/...
+	go test -count=1 $(LOCAL)
+
+.PHONY: integration
+integration: envoy cluster ## Run the tests with real registries, Kubernetes and Consul (RACE=1: with the race detector)
+	go test $(if $(RACE),-race) -count=1 -timeout 20m ./test/cluster ./test/integration/...
 
 .PHONY: check
 check: build vet lint check-generated check-tidy test-race vulncheck ## All that CI checks
@@ -48,9 +56,20 @@ demo: build envoy ## Run a small mesh that tells and checks its story (KEEP=1: i
 	KEEP='$(KEEP)' bin/demo
 
 .PHONY: bench
-bench: build ## Measure (BENCH=regexp chooses the Go benchmarks)
+bench: build ## Measure, in some ten minutes (BENCH=regexp chooses the Go benchmarks)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./xds/...
 	go run ./test/bench
+	go run ./test/bench -scope 20 -changes 100 -added 50
+	go run ./test/bench -servers replicas
+
+.PHONY: bench-all
+bench-all: bench envoy ## Measure also the floor, capture, rude clients, 10,000 streams and the most that may be idle
+	go run ./test/bench -changes 100 -servers floor
+	go run ./test/bench -changes 50 -capture -servers outrigger,floor
+	go run ./test/bench -scope 10 -changes 100 -added 50
+	go run ./test/bench -servers rude -streams 100 -changes 200
+	go run ./test/bench -streams 10000 -changes 3 -added 2 -servers outrigger
+	go run ./test/bench -streams 19000 -scope 10 -idle 180s -servers outrigger
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
@@ -63,6 +82,10 @@ fmt: $(TOOLS)/golangci-lint ## Format all Go code
 .PHONY: envoy
 envoy: ## Fetch the pinned Envoy into .cache (OUTRIGGER_ENVOY names one to use instead)
 	@test -n "$${OUTRIGGER_ENVOY:-}" || .ci/fetch-envoy
+
+.PHONY: cluster
+cluster: ## Build the pinned registries (etcd, kube-apiserver, Consul and so on) into .cache
+	@go run ./test/cluster/build
 
 .PHONY: clean
 clean: ## Remove what was built and fetched
@@ -82,12 +105,12 @@ check-generated: $(TOOLS)/controller-gen
 
 check-tidy:
 	go mod tidy -diff
-	go -C .ci/tools mod tidy -diff
+	for module in .ci/tools .ci/cluster/*/; do go -C "$$module" mod tidy -diff; done
 
 test-race: envoy
 	go test -race $$(go list ./... | grep -v '/test/')
 	# These build what they run: whether that changed is not known to the cache of results.
-	go test -race -count=1 ./test/...
+	go test -race -count=1 $(LOCAL)
 
 vulncheck: $(TOOLS)/govulncheck
 	.ci/vulncheck $(TOOLS)/govulncheck ./...

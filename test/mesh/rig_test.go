@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"outrigger.dev/outrigger/test/loopback"
 	"outrigger.dev/outrigger/test/mesh"
 )
 
@@ -24,7 +25,7 @@ const (
 // "NET." stands for the front of these addresses.
 type rig struct {
 	*mesh.Mesh
-	subnet *mesh.Subnet
+	subnet *loopback.Subnet
 }
 
 // newRig starts a control plane over files of YAML.
@@ -40,7 +41,7 @@ func newRig(t *testing.T, files map[string]string) *rig {
 // prepare is newRig with settings, and without starting the control plane.
 func prepare(t *testing.T, cfg mesh.Config, files map[string]string) *rig {
 	t.Helper()
-	subnet, err := mesh.Reserve(t.Context())
+	subnet, err := loopback.Reserve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"outrigger.dev/outrigger/test/loopback"
 	"outrigger.dev/outrigger/test/mesh"
 	"outrigger.dev/outrigger/test/process"
 )
@@ -22,12 +23,12 @@ const (
 type rig struct {
 	*mesh.Mesh
 	t      *testing.T
-	subnet *mesh.Subnet
+	subnet *loopback.Subnet
 }
 
 func newRig(t *testing.T, cfg mesh.Config, files map[string]string) *rig {
 	t.Helper()
-	subnet, err := mesh.Reserve(t.Context())
+	subnet, err := loopback.Reserve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"outrigger.dev/outrigger/test/loopback"
 	"outrigger.dev/outrigger/test/mesh"
 )
 
@@ -25,14 +26,14 @@ const (
 // rig is a mesh of two servers, a and b, on addresses of its own. In its YAML "NET." stands for their front.
 type rig struct {
 	*mesh.Mesh
-	subnet *mesh.Subnet
+	subnet *loopback.Subnet
 	a, b   *server
 }
 
 // newRig prepares a mesh with a client and a server; no control plane runs yet.
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	subnet, err := mesh.Reserve(t.Context())
+	subnet, err := loopback.Reserve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

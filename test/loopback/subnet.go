@@ -1,4 +1,4 @@
-package mesh
+package loopback
 
 import (
 	"context"
@@ -10,15 +10,15 @@ import (
 // guardPort is held on the first address of a subnet for as long as it is reserved.
 const guardPort = 18000
 
-// Subnet is a range of 254 loopback addresses that belongs to one mesh, so that
-// meshes run beside each other with the same ports. Nothing uses them as the
+// Subnet is a range of 254 loopback addresses that belongs to one test, so that
+// servers run beside each other with the same ports. Nothing uses them as the
 // source of a connection, so that their ports are never taken by chance.
 type Subnet struct {
 	guard  net.Listener
 	prefix string
 }
 
-// Reserve finds a subnet that no other mesh of this machine has. Close gives it back.
+// Reserve finds a subnet that nobody else on this machine has. Close gives it back.
 func Reserve(ctx context.Context) (*Subnet, error) {
 	const second, third = 100, 250 // 127.100.0 to 127.199.249
 	for n := range second * third {
