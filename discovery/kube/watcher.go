@@ -1,0 +1,175 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// watchLimit is how long a watch lasts at least before the server ends it; at most it is twice as long.
+	watchLimit = 5 * time.Minute
+	// watchMargin is how much earlier than asked an end still counts as that of the server's own will.
+	watchMargin = 2 * time.Second
+	// streamIdle is how long nothing may come while a full state is streamed.
+	streamIdle = 20 * time.Second
+	// absentPause is the time between two looks for a kind that the cluster does not know.
+	absentPause = 10 * time.Second
+	// retryFirst and retryLast are the pauses after failures.
+	retryFirst, retryLast = 100 * time.Millisecond, 3 * time.Second
+)
+
+// errAbsent says that the cluster never knew an optional kind.
+var errAbsent = errors.New("the cluster does not know the kind")
+
+// watcher reads one kind for as long as it runs: all of it, then what changes,
+// and all of it again after every watch that did not end as it should.
+type watcher struct {
+	of       resource
+	sink     sink
+	client   *client
+	guard    *guard
+	world    *world
+	counters *counters
+	clock    func() time.Time
+	// listing says that the server does not stream a full state.
+	listing bool
+	// present says that the kind was read once; believed, that the last attempt came so far.
+	present, believed bool
+}
+
+// run returns when ctx ends, with its error.
+func (w *watcher) run(ctx context.Context) error {
+	pause := retryFirst
+	for {
+		w.believed = false
+		err := w.attempt(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		w.note(err)
+		wait := jitter(pause)
+		switch {
+		case errors.Is(err, errAbsent):
+			wait = absentPause
+		case w.believed:
+			pause, wait = retryFirst, jitter(retryFirst)
+		default:
+			pause = min(2*pause, retryLast)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+
+// sleep waits, and returns the error of ctx if that ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// note counts why an attempt ended, and tells the trouble.
+func (w *watcher) note(err error) {
+	if w.believed {
+		w.counters.resets.Add(1)
+	}
+	switch {
+	case errors.Is(err, errAbsent), expired(err):
+		return
+	case throttled(err):
+		w.counters.throttled.Add(1)
+	}
+	w.counters.errors.Add(1)
+	w.guard.begin(w.of.name, err)
+}
+
+// attempt reads everything, and follows what changes until it must begin anew.
+func (w *watcher) attempt(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w.sink.begin()
+	version, stream, err := w.readAll(ctx)
+	if err == nil {
+		err = w.verify(ctx)
+	}
+	if err != nil {
+		stream.stop()
+		return w.failed(ctx, err)
+	}
+	w.believe(version)
+	for {
+		if stream.Interface == nil {
+			if stream, err = w.open(ctx, metav1.ListOptions{ResourceVersion: version}); err != nil {
+				return err
+			}
+			if err := w.guard.identify(ctx, w.client); err != nil {
+				stream.stop()
+				return err
+			}
+		}
+		if version, err = w.follow(ctx, stream, version); err != nil {
+			return err
+		}
+		stream = openWatch{}
+	}
+}
+
+// failed tells a kind that the cluster never knew, which is a state of its own, from failures.
+func (w *watcher) failed(ctx context.Context, err error) error {
+	if !w.of.optional || w.present || !errors.Is(classify(err), ErrMissing) {
+		return err
+	}
+	if err := w.guard.identify(ctx, w.client); err != nil {
+		return err
+	}
+	w.sink.begin()
+	w.world.mu.Lock()
+	defer w.world.mu.Unlock()
+	w.sink.replace()
+	w.world.trouble.end(w.of.name)
+	w.world.wakeUp()
+	return errAbsent
+}
+
+// verify asks whether what was read is that of the cluster, and the kind is there to stay.
+func (w *watcher) verify(ctx context.Context) error {
+	if err := w.guard.identify(ctx, w.client); err != nil {
+		return err
+	}
+	if !w.of.optional {
+		return nil
+	}
+	return w.client.defined(ctx, w.of)
+}
+
+// believe puts the full state in, together with the trouble that it is in.
+func (w *watcher) believe(version string) {
+	w.world.mu.Lock()
+	defer w.world.mu.Unlock()
+	w.guard.judge(w.of.name, version)
+	w.world.reading = time.Time{}
+	w.sink.replace()
+	w.present, w.believed = true, true
+	w.heard()
+	w.world.wakeUp()
+}
+
+func (w *watcher) open(ctx context.Context, options metav1.ListOptions) (openWatch, error) {
+	limit := watchLimit + rand.N(watchLimit)
+	until := w.clock().Add(limit - watchMargin)
+	stream, err := w.client.watch(ctx, w.of, options, limit)
+	stream.until = until
+	return stream, err
+}
