@@ -5,9 +5,24 @@
 //
 //	go run ./test/bench -outrigger bin/outrigger -services 1000 -streams 1000
 //
-// With -servers rude it measures what well-behaved clients get alone, and beside a rude client of every kind in a process of its own:
+// With -scope every client declares some services, and what is measured is what changes cost that few see, or none:
+//
+//	go run ./test/bench -scope 20 -changes 100 -added 50
+//
+// With -servers replicas two servers of one folder are restarted in turn, and their clients move:
+//
+//	go run ./test/bench -servers replicas
+//
+// With -servers rude it measures what well-behaved clients get alone, Envoys among them, and beside a rude client of every
+// kind in a process of its own:
 //
 //	go run ./test/bench -servers rude -streams 100 -changes 200
+//
+// With -idle the clients connect and rest, and nothing is measured but that:
+//
+//	go run ./test/bench -servers outrigger -streams 19000 -scope 10 -idle 180s
+//
+// It ends with an error when our server sent a client what that had, or woke one whom a change does not concern.
 //
 // It prints a table; docs/performance.md keeps the figures with their command.
 package main

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -12,22 +13,22 @@ import (
 	"outrigger.dev/outrigger/xds/cache"
 )
 
-// fleet is all clients of one server.
+// fleet is all clients of one server, or of replicas.
 type fleet struct {
 	clients []*adsclient.Client
-	server  *process
+	servers []*process
 	touched atomic.Int64
 	last    atomic.Int64 // when a client was touched last, in Unix nanoseconds
 	busy    time.Time    // when settle last saw something go on
 	away    atomic.Int64 // how many clients wait to come back
-	peak    int64        // the most memory that the server was seen to have while the fleet settled
+	peak    int64        // the most memory that the servers were seen to have while the fleet settled
 	expect  atomic.Pointer[expectation]
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 	errs    chan error
 }
 
-// expectation waits until every client has acknowledged a response that names a resource.
+// expectation waits until as many clients as want have acknowledged a response that names a resource.
 type expectation struct {
 	typ   cache.Type
 	name  string
@@ -39,8 +40,8 @@ type expectation struct {
 	full  chan struct{}
 }
 
-func newFleet(server *process, configs []adsclient.Config) *fleet {
-	f := &fleet{server: server, errs: make(chan error, len(configs))}
+func newFleet(configs []adsclient.Config, servers ...*process) *fleet {
+	f := &fleet{servers: servers, errs: make(chan error, len(configs))}
 	for _, c := range configs {
 		c.Received = f.received
 		f.clients = append(f.clients, adsclient.New(c))
@@ -80,6 +81,40 @@ func (f *fleet) connect(ctx context.Context) error {
 		f.done.Go(func() { f.keep(running, c) })
 	}
 	return f.settle(ctx)
+}
+
+// connectFirst is connect for clients that have nothing yet: so many start at a time, and the next ones once these have got
+// something.
+func (f *fleet) connectFirst(ctx context.Context, atOnce int) error {
+	running, cancel := context.WithCancel(ctx)
+	f.cancel = cancel
+	for some := range slices.Chunk(f.clients, atOnce) {
+		for _, c := range some {
+			f.done.Go(func() { f.keep(running, c) })
+		}
+		if err := f.served(ctx, some); err != nil {
+			return err
+		}
+	}
+	return f.settle(ctx)
+}
+
+// served waits until each of the clients has got something.
+func (f *fleet) served(ctx context.Context, clients []*adsclient.Client) error {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for _, c := range clients {
+		for c.Bytes.Load() == 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case err := <-f.errs:
+				return err
+			case <-ticker.C:
+			}
+		}
+	}
+	return nil
 }
 
 // since returns how long after a moment something was going on last: a client was touched or, to the second, one was away
@@ -125,18 +160,23 @@ const (
 
 func (f *fleet) quiet() time.Duration { return quietCPU + time.Duration(len(f.clients))*idleCPU }
 
-// usage is the CPU that both sides have used so far, and the memory that the server has.
+// usage is the CPU that both sides have used so far, and the memory that the servers have.
 type usage struct {
 	server, clients time.Duration
 	memory          int64
 }
 
 func (f *fleet) usage() (u usage, err error) {
-	if u.server, err = f.server.cpu(); err != nil {
-		return u, err
-	}
-	if u.memory, err = f.server.memory(); err != nil {
-		return u, err
+	for _, p := range f.servers {
+		used, err := p.cpu()
+		if err != nil {
+			return u, err
+		}
+		memory, err := p.memory()
+		if err != nil {
+			return u, err
+		}
+		u.server, u.memory = u.server+used, u.memory+memory
 	}
 	u.clients, err = cpuOf(os.Getpid())
 	return u, err
@@ -148,11 +188,11 @@ func (f *fleet) disconnect() {
 	f.done.Wait()
 }
 
-// await does something and waits until every client has the resource.
-// It returns how long each client took, sorted.
-func (f *fleet) await(ctx context.Context, ref cache.Ref, do func() error) ([]time.Duration, error) {
+// await does something and waits until as many clients as see it have the resource.
+// It returns how long each of them took, sorted.
+func (f *fleet) await(ctx context.Context, ref cache.Ref, seenBy int, do func() error) ([]time.Duration, error) {
 	e := &expectation{
-		typ: ref.Type, name: ref.Name, since: time.Now(), want: len(f.clients),
+		typ: ref.Type, name: ref.Name, since: time.Now(), want: seenBy,
 		seen: map[*adsclient.Client]bool{}, full: make(chan struct{}),
 	}
 	f.expect.Store(e)
@@ -162,7 +202,7 @@ func (f *fleet) await(ctx context.Context, ref cache.Ref, do func() error) ([]ti
 	}
 	select {
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, e.missing(ctx.Err())
 	case err := <-f.errs:
 		return nil, err
 	case <-e.full:
@@ -171,11 +211,30 @@ func (f *fleet) await(ctx context.Context, ref cache.Ref, do func() error) ([]ti
 	return e.took, nil
 }
 
-// bytes returns what all clients have received: whole messages, and the resources in them.
-func (f *fleet) bytes() (messages, bodies int64) {
+// missing says how many clients have the resource.
+func (e *expectation) missing(err error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return fmt.Errorf("%d of %d clients have %s %s: %w", len(e.took), e.want, e.typ, e.name, err)
+}
+
+// counts are what all clients have received.
+type counts struct{ bytes, bodies, resources, again int64 }
+
+func (f *fleet) counts() (sum counts) {
 	for _, c := range f.clients {
-		messages += c.Bytes.Load()
-		bodies += c.Bodies.Load()
+		sum.bytes += c.Bytes.Load()
+		sum.bodies += c.Bodies.Load()
+		sum.resources += c.Resources.Load()
+		sum.again += c.Again.Load()
 	}
-	return messages, bodies
+	return sum
+}
+
+// during returns what all clients received while do ran.
+func (f *fleet) during(do func() error) (counts, error) {
+	before := f.counts()
+	err := do()
+	now := f.counts()
+	return counts{now.bytes - before.bytes, now.bodies - before.bodies, now.resources - before.resources, now.again - before.again}, err
 }

@@ -18,12 +18,12 @@ func names(list ...string) (out []adsclient.Named) {
 	return out
 }
 
-// TestAwaitCountsEveryClientOnce: nothing but the resource of that type and name counts, and only the first time.
+// TestAwaitCountsEveryClientOnce: as many are waited for as see it, and nothing but the resource of that type and name counts, and only the first time.
 func TestAwaitCountsEveryClientOnce(t *testing.T) {
-	f := newFleet(nil, make([]adsclient.Config, 2))
+	f := newFleet(make([]adsclient.Config, 3))
 	ref := cache.Ref{Type: cache.Endpoints, Name: "a"}
 	hit := adsclient.Response{TypeURL: cache.Endpoints.URL(), Resources: names("b", "a")}
-	took, err := f.await(t.Context(), ref, func() error {
+	took, err := f.await(t.Context(), ref, 2, func() error {
 		for _, miss := range []adsclient.Response{
 			{TypeURL: cache.Endpoints.URL(), Resources: names("b")},
 			{TypeURL: cache.Cluster.URL(), Resources: names("a")},
@@ -58,18 +58,34 @@ func TestAwaitCountsEveryClientOnce(t *testing.T) {
 }
 
 func TestAwaitEnds(t *testing.T) {
-	f := newFleet(nil, make([]adsclient.Config, 1))
+	f := newFleet(make([]adsclient.Config, 1))
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := errors.New("failed")
 	for want, do := range map[error]func() error{
 		failed:                   func() error { return failed },
 		context.DeadlineExceeded: func() error { f.errs <- context.DeadlineExceeded; return nil },
 	} {
-		if _, err := f.await(ctx, cache.Ref{}, do); !errors.Is(err, want) {
+		if _, err := f.await(ctx, cache.Ref{}, 1, do); !errors.Is(err, want) {
 			t.Errorf("error %v, want %v", err, want)
 		}
 	}
-	if _, err := f.await(ctx, cache.Ref{}, func() error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
+	if _, err := f.await(ctx, cache.Ref{}, 1, func() error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestServedWaitsForAll: the next clients come when each of the last has got something, or none when one has failed.
+func TestServedWaitsForAll(t *testing.T) {
+	f := newFleet(make([]adsclient.Config, 2))
+	f.clients[0].Bytes.Store(1)
+	go f.clients[1].Bytes.Store(1)
+	if err := f.served(t.Context(), f.clients); err != nil {
+		t.Error(err)
+	}
+	f.clients[0].Bytes.Store(0)
+	failed := errors.New("failed")
+	f.errs <- failed
+	if err := f.served(t.Context(), f.clients); !errors.Is(err, failed) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // options are the flags of the command.
@@ -19,7 +20,15 @@ type options struct {
 	added     int
 	servers   string
 	capture   bool
+	scope     int
+	idle      time.Duration
+	envoys    int
 	keep      bool
+}
+
+// mesh is what the options describe, in a folder.
+func (o options) mesh(dir string) mesh {
+	return mesh{dir: dir, services: o.services, streams: o.streams, capture: o.capture, scope: o.scope}
 }
 
 func main() {
@@ -66,17 +75,26 @@ func parse(args []string) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&o.outrigger, "outrigger", "bin/outrigger", "the server to measure")
 	flags.IntVar(&o.services, "services", 1000, "services of two endpoints each")
-	flags.IntVar(&o.streams, "streams", 1000, "clients, all with every service in scope")
+	flags.IntVar(&o.streams, "streams", 1000, "clients")
+	flags.IntVar(&o.scope, "scope", 0, "services that every client declares, ten clients the same ones; 0: every service is in scope")
 	flags.IntVar(&o.changes, "changes", 20, "endpoint changes to measure")
 	flags.IntVar(&o.added, "added", 10, "services to add one by one")
-	flags.StringVar(&o.servers, "servers", "outrigger,SnapshotCache", "what to measure, in this order: outrigger, SnapshotCache, floor, rude")
+	flags.StringVar(&o.servers, "servers", "outrigger,SnapshotCache", "what to measure, in this order: outrigger, SnapshotCache, floor, rude, replicas")
 	flags.BoolVar(&o.capture, "capture", false, "clients that capture: a listener and routes for every service, too")
+	flags.DurationVar(&o.idle, "idle", 0, "connect, rest that long, and measure no more")
+	flags.IntVar(&o.envoys, "envoys", 3, "with -servers rude: Envoys among the well-behaved clients")
 	flags.BoolVar(&o.keep, "keep", false, "keep the work folder")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if o.added < 1 || o.added > 10000 {
 		return o, errors.New("-added takes 1 to 10000")
+	}
+	if o.scope != 0 && (o.scope < 2 || o.scope > o.services/4) {
+		return o, errors.New("-scope takes 2 to a quarter of -services, or 0")
+	}
+	if o.envoys < 0 || o.envoys > 100 || o.idle < 0 {
+		return o, errors.New("-envoys takes 0 to 100, -idle no negative time")
 	}
 	if o.services < 1 || o.streams < 1 || o.services > 10000 || o.streams > 60000 || o.changes < 1 || o.changes > 60000 {
 		return o, errors.New("-services takes 1 to 10000, -streams and -changes 1 to 60000")

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 func TestParseRefuses(t *testing.T) {
 	for flags, want := range map[string]string{
 		"-services=0": "-services", "-streams=60001": "-streams", "-changes=0": "-changes", "-added=0": "-added",
+		"-scope=1": "-scope", "-scope=251": "-scope", "-envoys=-1": "-envoys", "-idle=-1s": "-idle",
 	} {
 		if _, err := parse(strings.Fields(flags)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that names %s", flags, err, want)

@@ -2,50 +2,74 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
-
-	"outrigger.dev/outrigger/discovery"
-	"outrigger.dev/outrigger/policy/ir"
-	"outrigger.dev/outrigger/xds/cache"
 )
 
 // result is what was measured of one server; CPU is that of the server process alone.
 type result struct {
-	server        string
-	firstCPU      time.Duration // per stream
-	firstBytes    int64         // per stream
-	changeCPU     time.Duration // per stream and change
-	changeP50     time.Duration // from the write of the file to the client's acknowledgement
-	changeP99     time.Duration
-	addedCPU      time.Duration // per stream and service
-	addedBytes    int64         // per stream and service
-	reconnectCPU  time.Duration // per stream
-	reconnectBody int64         // bytes of resources, all streams together
-	firstTook     time.Duration // until the last client had everything
-	reconnectTook time.Duration
-	restarted     bool          // the following was measured: the server was killed, and started again at once
-	restartTook   time.Duration // until the last client had heard of it
-	restartCPU    time.Duration // per stream, with reading the mesh
-	restartBody   int64         // bytes of resources, all streams together
-	restartPeak   int64         // anonymous memory, the most that was seen, once a second
-	memory        int64         // anonymous, whole process
-	idleMemory    int64         // the same before the first stream
+	server     string
+	ours       bool          // the server is ours: it tells more by itself, and must not send what clients have
+	firstCPU   time.Duration // per stream
+	firstBytes int64         // per stream
+	firstTook  time.Duration // until the last client had everything
+	idleCPU    time.Duration // per second, of all streams together, when nothing happens
+	change     changed
+	added      *added  // nil where it was not measured
+	unseen     *unseen // nil where every service is in scope
+	view       returned
+	reconnect  returned
+	restart    *returned // nil where it was not measured
+	memory     memory
+}
+
+// changed is what changes of endpoints took.
+type changed struct {
+	seenBy   int           // how many streams have the endpoints
+	cpu      time.Duration // per change, all streams together
+	p50, p99 time.Duration // from the write of the file to the client's acknowledgement
+	toACK    histogram     // the server's own, from its source's reading to the last acknowledgement
+}
+
+// added is what services took that all streams see, each.
+type added struct {
+	cpu   time.Duration // per stream
+	bytes int64         // per stream
+}
+
+// unseen is what services took that no stream sees.
+type unseen struct {
+	cpu   time.Duration // per service, all streams together
+	woken int64         // streams that looked at what they have, for all services together
+}
+
+// returned is what it took that all streams had come to rest again.
+type returned struct {
+	took time.Duration // until the last client had what it needed
+	cpu  time.Duration // per stream
+	sent counts        // to all streams together
+	peak int64         // anonymous memory, the most that was seen, once a second
+}
+
+// memory is the anonymous one of the whole process.
+type memory struct {
+	before, with int64 // the first stream; all streams
+	rested       int64 // all streams, after a rest
 }
 
 // target is a running server and what measures it.
 type target struct {
-	// restarts says that the server may be killed and started again.
-	restarts bool
-	name     string
-	process  *process
-	fleet    *fleet
-	mesh     mesh
-	options  options
-	dir      string
-	address  string
+	// metrics is where our server tells its own; empty: another's server.
+	metrics string
+	name    string
+	process *process
+	fleet   *fleet
+	mesh    mesh
+	options options
+	dir     string
+	address string
 	// generation counts the endpoint changes beside rude clients.
 	generation int
 }
@@ -55,6 +79,7 @@ type figures struct {
 	servers []result
 	floors  []floor
 	rude    *rudeResult
+	rolling *rollingResult
 }
 
 func measureAll(ctx context.Context, o options, dir string) error {
@@ -68,7 +93,7 @@ func measureAll(ctx context.Context, o options, dir string) error {
 			return err
 		}
 	}
-	return report(os.Stdout, o, all)
+	return errors.Join(report(os.Stdout, o, all), all.verdict())
 }
 
 // measure adds what it measures to the figures.
@@ -83,17 +108,22 @@ func (s starter) measure(ctx context.Context, o options, dir string, to *figures
 		to.rude = r
 		return err
 	}
+	if s.rolling != nil {
+		r, err := s.rolling(ctx, o, dir+"/"+s.name)
+		to.rolling = r
+		return err
+	}
 	r, err := measureOne(ctx, o, dir, s)
 	to.servers = append(to.servers, r)
 	return err
 }
 
 func measureOne(ctx context.Context, o options, dir string, start starter) (result, error) {
-	m := mesh{dir: dir + "/" + start.name + "/mesh", services: o.services, streams: o.streams, capture: o.capture}
+	m := o.mesh(dir + "/" + start.name + "/mesh")
 	if err := m.write(); err != nil {
 		return result{}, err
 	}
-	if start.light {
+	if start.light && o.scope == 0 {
 		o.changes, o.added = min(o.changes, 2), min(o.added, 2)
 	}
 	t, err := start.run(ctx, o, dir+"/"+start.name)
@@ -102,10 +132,10 @@ func measureOne(ctx context.Context, o options, dir string, start starter) (resu
 	}
 	t.name, t.mesh, t.options = start.name, m, o
 	r, err := t.measure(ctx)
-	if err != nil {
+	if err := errors.Join(err, t.process.stop(ctx)); err != nil {
 		return result{}, fmt.Errorf("%s: %w; its log is %s", start.name, err, t.process.logs)
 	}
-	return r, t.process.stop(ctx)
+	return r, nil
 }
 
 // step is a part of the measurement.
@@ -114,22 +144,32 @@ type step struct {
 	do   func(context.Context, *result) error
 }
 
+// steps are those that the options and the server ask for, in order.
+func (t *target) steps() []step {
+	all := []step{{"first connections", t.first}, {"at rest", t.rest}}
+	if t.options.idle > 0 {
+		return all
+	}
+	all = append(all, step{"endpoint changes", t.changes})
+	if t.mesh.scope == 0 {
+		all = append(all, step{"services added", t.additions})
+	} else {
+		all = append(all, step{"services added that nobody sees", t.unseenAdditions})
+	}
+	all = append(all, step{"all views change", t.views}, step{"reconnects", t.reconnect})
+	if t.metrics != "" {
+		all = append(all, step{"killed and restarted", t.restart})
+	}
+	return all
+}
+
 func (t *target) measure(ctx context.Context) (result, error) {
-	r := result{server: t.name}
-	steps := []step{
-		{"first connections", t.first},
-		{"endpoint changes", t.changes},
-		{"services added", t.additions},
-		{"reconnects", t.reconnect},
-	}
-	if t.restarts {
-		steps = append(steps, step{"killed and restarted", t.restart})
-	}
+	r := result{server: t.name, ours: t.metrics != ""}
 	var err error
-	if r.idleMemory, err = t.process.memory(); err != nil {
+	if r.memory.before, err = t.process.memory(); err != nil {
 		return r, err
 	}
-	for _, s := range steps {
+	for _, s := range t.steps() {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", t.name, s.what)
 		if err := s.do(ctx, &r); err != nil {
 			return r, fmt.Errorf("%s: %w", s.what, err)
@@ -137,104 +177,4 @@ func (t *target) measure(ctx context.Context) (result, error) {
 	}
 	t.fleet.disconnect()
 	return r, nil
-}
-
-func (t *target) perStream(d time.Duration) time.Duration {
-	return d / time.Duration(len(t.fleet.clients))
-}
-
-func (t *target) first(ctx context.Context, r *result) error {
-	begun := time.Now()
-	cpu, err := t.process.spent(func() error { return t.fleet.connect(ctx) })
-	if err != nil {
-		return err
-	}
-	r.firstTook = t.fleet.since(begun)
-	messages, _ := t.fleet.bytes()
-	r.firstCPU, r.firstBytes = t.perStream(cpu), messages/int64(len(t.fleet.clients))
-	r.memory, err = t.process.memory()
-	return err
-}
-
-// changes gives one endpoint after another a new address.
-func (t *target) changes(ctx context.Context, r *result) error {
-	var took []time.Duration
-	cpu, err := t.process.spent(func() error {
-		for i := range t.options.changes {
-			service := i % t.options.services
-			d, err := t.fleet.await(ctx, endpointsOf(service), func() error { return t.mesh.writeService(service, i+1) })
-			if err != nil {
-				return err
-			}
-			took = append(took, d...)
-		}
-		return t.fleet.settle(ctx)
-	})
-	slices.Sort(took)
-	r.changeCPU = t.perStream(cpu) / time.Duration(t.options.changes)
-	r.changeP50, r.changeP99 = percentile(took, 50), percentile(took, 99)
-	return err
-}
-
-func endpointsOf(service int) cache.Ref {
-	id := discovery.ServiceID{Namespace: namespace, Name: serviceName(service)}
-	return cache.Ref{Type: cache.Endpoints, Name: ir.ClusterName(id, 80, "")}
-}
-
-func percentile(sorted []time.Duration, p int) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[(len(sorted)-1)*p/100]
-}
-
-func (t *target) additions(ctx context.Context, r *result) error {
-	before, _ := t.fleet.bytes()
-	cpu, err := t.process.spent(func() error {
-		for i := range t.options.added {
-			service := t.options.services + i
-			write := func() error { return t.mesh.writeService(service, 0) }
-			if _, err := t.fleet.await(ctx, endpointsOf(service), write); err != nil {
-				return err
-			}
-			if err := t.fleet.settle(ctx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	after, _ := t.fleet.bytes()
-	n := int64(t.options.added)
-	r.addedCPU = t.perStream(cpu) / time.Duration(n)
-	r.addedBytes = (after - before) / n / int64(len(t.fleet.clients))
-	return err
-}
-
-func (t *target) reconnect(ctx context.Context, r *result) error {
-	t.fleet.disconnect()
-	_, before := t.fleet.bytes()
-	begun := time.Now()
-	cpu, err := t.process.spent(func() error { return t.fleet.connect(ctx) })
-	r.reconnectTook = t.fleet.since(begun)
-	_, after := t.fleet.bytes()
-	r.reconnectCPU, r.reconnectBody = t.perStream(cpu), after-before
-	return err
-}
-
-// restart kills the server and starts it again at once; the clients come back by themselves.
-func (t *target) restart(ctx context.Context, r *result) error {
-	_, before := t.fleet.bytes()
-	t.fleet.peak = 0
-	begun := time.Now()
-	if err := t.process.restart(ctx); err != nil {
-		return err
-	}
-	if err := t.fleet.settle(ctx); err != nil {
-		return err
-	}
-	cpu, err := t.process.cpu()
-	_, after := t.fleet.bytes()
-	r.restarted, r.restartTook, r.restartCPU = true, t.fleet.since(begun), t.perStream(cpu)
-	r.restartBody, r.restartPeak = after-before, t.fleet.peak
-	return err
 }

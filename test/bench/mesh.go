@@ -7,13 +7,23 @@ import (
 )
 
 // mesh is a folder of YAML: services of two endpoints each, one file a service,
-// and the workloads of the clients in one more file.
+// the workloads of the clients in one more file, and what their proxies do in another.
 type mesh struct {
 	dir      string
 	services int
 	streams  int
-	// capture makes clients that capture; otherwise they are explicit, with everything in scope.
+	// capture makes clients that capture; otherwise they are explicit.
 	capture bool
+	// scope is how many services every client declares; 0: all are in its scope.
+	scope int
+	// envoys are the addresses that real Envoys bind beside the clients, with everything in scope.
+	envoys []listen
+}
+
+// listen is a local address with a port.
+type listen struct {
+	address string
+	port    int
 }
 
 const namespace = "bench"
@@ -27,12 +37,15 @@ func (m mesh) write() error {
 			return err
 		}
 	}
+	if err := m.writeProxies(false); err != nil {
+		return err
+	}
 	var clients []byte
 	for i := range m.streams {
-		clients = fmt.Appendf(clients, workloadYAML, clientName(i), "client", namespace, address(10, i), "client")
+		clients = fmt.Appendf(clients, workloadYAML, clientName(i), m.app(i), namespace, address(10, i), "client")
 	}
-	if !m.capture {
-		clients = fmt.Appendf(clients, explicitYAML, namespace, serviceName(0))
+	for i := range m.envoys {
+		clients = fmt.Appendf(clients, workloadYAML, envoyName(i), envoyName(i), namespace, address(11, i), "client")
 	}
 	return m.put("clients.yaml", clients)
 }
@@ -42,16 +55,6 @@ const (
 kind: Service
 metadata: {name: %[1]s, namespace: %[2]s}
 spec: {clusterIP: %[3]s, selector: {app: %[1]s}, ports: [{name: http, port: 80, targetPort: 8080}]}
-`
-	explicitYAML = `---
-apiVersion: outrigger.dev/v1alpha1
-kind: ProxyConfig
-metadata: {name: client, namespace: %[1]s}
-spec:
-  selector: {matchLabels: {app: client}}
-  egress:
-    listeners: [{port: 18000, service: {name: %[2]s, port: 80}}]
-    services: [{namespace: "*", name: "*"}]
 `
 	workloadYAML = `---
 apiVersion: outrigger.dev/v1alpha1
@@ -63,6 +66,7 @@ spec: {addresses: [%[4]s], serviceAccountName: %[5]s, sidecar: true}
 
 func serviceName(i int) string { return fmt.Sprintf("service-%d", i) }
 func clientName(i int) string  { return fmt.Sprintf("client-%d", i) }
+func envoyName(i int) string   { return fmt.Sprintf("envoy-%d", i) }
 
 // address spreads numbers over 10.<net>.0.0/16; bench meshes stay below 60,000 of a kind.
 func address(network, i int) string { return fmt.Sprintf("10.%d.%d.%d", network, i/250, 1+i%250) }

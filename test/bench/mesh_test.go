@@ -65,6 +65,9 @@ func TestMeshIsWhatTheTableSays(t *testing.T) {
 			if got := len(u.Policies.ProxyConfigs); (got == 0) != capture {
 				t.Errorf("%d proxy configurations", got)
 			}
+			if got := m.seenBy(7, m.streams); got != m.streams {
+				t.Errorf("%d clients see a service that all do", got)
+			}
 		})
 	}
 }
@@ -119,7 +122,7 @@ func TestNothingButTheMeshIsInItsFolder(t *testing.T) {
 	if err := m.writeService(0, 1); err != nil {
 		t.Fatal(err)
 	}
-	for dir, want := range map[string]int{m.dir: 2, filepath.Dir(m.dir): 1} {
+	for dir, want := range map[string]int{m.dir: 3, filepath.Dir(m.dir): 1} {
 		if entries, err := os.ReadDir(dir); err != nil || len(entries) != want {
 			t.Errorf("%v, error %v; want %d", entries, err, want)
 		}

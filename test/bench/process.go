@@ -29,6 +29,11 @@ func (p *process) restart(ctx context.Context) error {
 	if _, killed := errors.AsType[*exec.ExitError](<-p.exit); !killed {
 		return fmt.Errorf("%s ended by itself; its log is %s", p.cmd.Path, p.logs)
 	}
+	return p.again(ctx)
+}
+
+// again runs the same command once more after it has ended.
+func (p *process) again(ctx context.Context) error {
 	again, err := start(ctx, p.logs+".2", p.cmd.Path, p.cmd.Args[1:]...)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,32 +16,102 @@ type row struct {
 	cell func(result) string
 }
 
-var rows = []row{
+// rowsOf are the rows for a mesh.
+func rowsOf(m mesh) []row {
+	rows := slices.Concat(firstRows, changeRows(m))
+	if m.scope == 0 {
+		rows = append(rows, addedRows...)
+	} else {
+		rows = append(rows, unseenRows...)
+	}
+	return slices.Concat(rows, returnedRows, memoryRows(m))
+}
+
+var firstRows = []row{
 	{"first connection: CPU per stream", func(r result) string { return micros(r.firstCPU) }},
 	{"first connection: until all have all", func(r result) string { return millis(r.firstTook) }},
 	{"first connection: bytes per stream", func(r result) string { return fmt.Sprint(r.firstBytes) }},
-	{"one endpoint change: CPU per stream", func(r result) string { return micros(r.changeCPU) }},
-	{"one endpoint change: file to ACK, p50", func(r result) string { return millis(r.changeP50) }},
-	{"one endpoint change: file to ACK, p99", func(r result) string { return millis(r.changeP99) }},
-	{"one service added: CPU per stream", func(r result) string { return micros(r.addedCPU) }},
-	{"one service added: bytes per stream", func(r result) string { return fmt.Sprint(r.addedBytes) }},
-	{"reconnect, nothing changed: CPU per stream", func(r result) string { return micros(r.reconnectCPU) }},
-	{"reconnect, nothing changed: resource bytes, all streams", func(r result) string { return fmt.Sprint(r.reconnectBody) }},
-	{"reconnect, nothing changed: until all are back", func(r result) string { return millis(r.reconnectTook) }},
-	{"killed and restarted: until all are back", func(r result) string { return r.ofRestart(millis(r.restartTook)) }},
-	{"killed and restarted: CPU per stream", func(r result) string { return r.ofRestart(micros(r.restartCPU)) }},
-	{"killed and restarted: resource bytes, all streams", func(r result) string { return r.ofRestart(fmt.Sprint(r.restartBody)) }},
-	{"killed and restarted: most memory seen", func(r result) string { return r.ofRestart(mega(r.restartPeak)) }},
-	{"memory before the first stream", func(r result) string { return mega(r.idleMemory) }},
-	{"memory with all streams", func(r result) string { return mega(r.memory) }},
+	{"at rest: CPU a second, all streams", func(r result) string { return micros(r.idleCPU) }},
 }
 
-// ofRestart leaves a cell empty where no restart was measured.
-func (r result) ofRestart(cell string) string {
-	if !r.restarted {
+// changeRows tell the CPU per stream where all see a change, else that of all together.
+func changeRows(m mesh) []row {
+	const change = "one endpoint change: "
+	cpu := row{change + "CPU per stream", func(r result) string { return micros(r.change.cpu / time.Duration(m.streams)) }}
+	if m.scope > 0 {
+		cpu = row{fmt.Sprintf("%sCPU in all, %d streams see it", change, m.seenBy(0, m.streams)), func(r result) string { return micros(r.change.cpu) }}
+	}
+	return []row{
+		cpu,
+		{change + "file to ACK, p50", func(r result) string { return millis(r.change.p50) }},
+		{change + "file to ACK, p99", func(r result) string { return millis(r.change.p99) }},
+		{change + "source read to last ACK, p50", func(r result) string { return toLast(r.change.toACK, 50) }},
+		{change + "source read to last ACK, p99", func(r result) string { return toLast(r.change.toACK, 99) }},
+	}
+}
+
+// toLast is empty where the server does not measure it, or had no last acknowledgement.
+func toLast(toACK histogram, p int) string {
+	if toACK.count == 0 {
 		return ""
 	}
-	return cell
+	return millis(toACK.percentile(p))
+}
+
+var addedRows = []row{
+	{"one service added: CPU per stream", cell(func(r result) *added { return r.added }, func(a added) string { return micros(a.cpu) })},
+	{"one service added: bytes per stream", cell(func(r result) *added { return r.added }, func(a added) string { return fmt.Sprint(a.bytes) })},
+}
+
+var unseenRows = []row{
+	{"one service added that nobody sees: CPU in all", cell(func(r result) *unseen { return r.unseen }, func(u unseen) string { return micros(u.cpu) })},
+	{"services added that nobody sees: streams woken, by all", func(r result) string {
+		if !r.ours || r.unseen == nil {
+			return ""
+		}
+		return fmt.Sprint(r.unseen.woken)
+	}},
+}
+
+var returnedRows = []row{
+	{"all views change: CPU per stream", func(r result) string { return micros(r.view.cpu) }},
+	{"all views change: until all have all", func(r result) string { return millis(r.view.took) }},
+	{"all views change: resources, resource bytes, all streams", func(r result) string {
+		return fmt.Sprintf("%d, %d", r.view.sent.resources, r.view.sent.bodies)
+	}},
+	{"all views change: resources sent that clients had", func(r result) string { return fmt.Sprint(r.view.sent.again) }},
+	{"reconnect, nothing changed: CPU per stream", func(r result) string { return micros(r.reconnect.cpu) }},
+	{"reconnect, nothing changed: resource bytes, all streams", func(r result) string { return fmt.Sprint(r.reconnect.sent.bodies) }},
+	{"reconnect, nothing changed: until all are back", func(r result) string { return millis(r.reconnect.took) }},
+	{"killed and restarted: until all are back", ofRestart(func(r returned) string { return millis(r.took) })},
+	{"killed and restarted: CPU per stream", ofRestart(func(r returned) string { return micros(r.cpu) })},
+	{"killed and restarted: resource bytes, all streams", ofRestart(func(r returned) string { return fmt.Sprint(r.sent.bodies) })},
+	{"killed and restarted: most memory seen", ofRestart(func(r returned) string { return mega(r.peak) })},
+}
+
+func memoryRows(m mesh) []row {
+	perStream := func(with, before int64) string { return fmt.Sprintf("%d KB", (with-before)/int64(m.streams)/1000) }
+	return []row{
+		{"memory before the first stream", func(r result) string { return mega(r.memory.before) }},
+		{"memory with all streams", func(r result) string { return mega(r.memory.with) }},
+		{"memory per stream", func(r result) string { return perStream(r.memory.with, r.memory.before) }},
+		{"after the rest: memory per stream", func(r result) string { return perStream(r.memory.rested, r.memory.before) }},
+	}
+}
+
+// cell leaves a cell empty where its part was not measured.
+func cell[T any](part func(result) *T, show func(T) string) func(result) string {
+	return func(r result) string {
+		p := part(r)
+		if p == nil {
+			return ""
+		}
+		return show(*p)
+	}
+}
+
+func ofRestart(show func(returned) string) func(result) string {
+	return cell(func(r result) *returned { return r.restart }, show)
 }
 
 func micros(d time.Duration) string { return fmt.Sprintf("%.1f us", float64(d)/1e3) }
@@ -53,10 +124,14 @@ func report(w io.Writer, o options, all figures) error {
 	if o.capture {
 		mode = "capturing"
 	}
-	fmt.Fprintf(w, "%d services of 2 endpoints, %d streams of %s proxies, full scope\n", o.services, o.streams, mode)
+	scope := "full scope"
+	if o.scope > 0 {
+		scope = fmt.Sprintf("%d services in scope", o.scope)
+	}
+	fmt.Fprintf(w, "%d services of 2 endpoints, %d streams of %s proxies, %s\n", o.services, o.streams, mode, scope)
 	var err error
 	if len(all.servers) > 0 {
-		err = reportServers(w, all.servers)
+		err = reportServers(w, o, all.servers)
 	}
 	if len(all.floors) > 0 {
 		err = errors.Join(err, reportFloors(w, o, all.floors))
@@ -64,24 +139,34 @@ func report(w io.Writer, o options, all figures) error {
 	if all.rude != nil {
 		err = errors.Join(err, reportRude(w, *all.rude))
 	}
+	if all.rolling != nil {
+		err = errors.Join(err, reportRolling(w, *all.rolling))
+	}
 	return err
 }
 
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 8, 2, ' ', 0) }
 
-func reportServers(w io.Writer, results []result) error {
+// reportServers leaves out what was measured of none.
+func reportServers(w io.Writer, o options, results []result) error {
 	table := newTable(w)
 	names := make([]string, len(results))
 	for i, r := range results {
 		names[i] = r.server
 	}
 	fmt.Fprintf(table, "\t%s\n", strings.Join(names, "\t"))
+	rows := rowsOf(o.mesh(""))
+	if o.idle > 0 {
+		rows = slices.Concat(firstRows, memoryRows(o.mesh("")))
+	}
 	for _, row := range rows {
 		cells := make([]string, len(results))
 		for i, r := range results {
 			cells[i] = row.cell(r)
 		}
-		fmt.Fprintf(table, "%s\t%s\n", row.what, strings.Join(cells, "\t"))
+		if strings.Join(cells, "") != "" {
+			fmt.Fprintf(table, "%s\t%s\n", row.what, strings.Join(cells, "\t"))
+		}
 	}
 	return table.Flush()
 }

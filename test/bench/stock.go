@@ -37,12 +37,16 @@ const stockCommand = "serve-stock"
 // runStock serves the mesh of a folder by go-control-plane's server: our source and
 // core make the resources, its SnapshotCache keeps and sends them, one snapshot a node.
 func runStock(ctx context.Context, args []string) error {
-	if len(args) != 3 {
-		return errors.New(stockCommand + ": want a folder, an address and a number of nodes")
+	if len(args) != 4 {
+		return errors.New(stockCommand + ": want a folder, an address, a number of nodes and one of groups")
 	}
 	nodes, err := strconv.Atoi(args[2])
 	if err != nil {
 		return fmt.Errorf("number of nodes: %w", err)
+	}
+	groups, err := strconv.Atoi(args[3])
+	if err != nil {
+		return fmt.Errorf("number of groups: %w", err)
 	}
 	authority, err := certs.Open(certs.Config{Dir: args[0] + "/data", TrustDomain: trustDomain})
 	if err != nil {
@@ -58,7 +62,7 @@ func runStock(ctx context.Context, args []string) error {
 		return group.Wait()
 	case <-ready:
 	}
-	s := &stock{store: store, nodes: nodes, cache: stockcache.NewSnapshotCache(true, stockcache.IDHash{}, nil)}
+	s := &stock{store: store, nodes: nodes, groups: groups, cache: stockcache.NewSnapshotCache(true, stockcache.IDHash{}, nil)}
 	group.Go(func() error { return s.follow(ctx, func() error { return s.listen(ctx, group, authority, args[1]) }) })
 	return group.Wait()
 }
@@ -107,28 +111,39 @@ func (silent) Trouble(discovery.SourceID, error)    {}
 func (silent) Applied(build.Changes, time.Duration) {}
 func (silent) Propagated(time.Duration)             {}
 
-// stock copies what one client sees into the snapshots of all.
+// stock copies what one client of each group sees into the snapshots of all clients of the group.
 type stock struct {
-	store *cache.Store
-	nodes int
-	cache stockcache.SnapshotCache
-	rev   int
+	store         *cache.Store
+	nodes, groups int
+	cache         stockcache.SnapshotCache
+	rev           int
 }
 
-// follow sets all snapshots whenever the view of the first client changes; served is called once they are set.
+// followed is the view of a group.
+type followed struct {
+	group int
+	sub   *cache.Subscription
+	set   cache.Rev // what the snapshots were made from; 0: there are none
+}
+
+// follow sets the snapshots of a group whenever its view changes; served is called once all are set.
 func (s *stock) follow(ctx context.Context, served func() error) error {
 	wakes := make(chan struct{}, 1)
-	sub, err := s.store.Subscribe(namespace+"/"+clientName(0), func() {
-		select {
-		case wakes <- struct{}{}:
-		default:
+	views := make([]*followed, s.groups)
+	for g := range views {
+		sub, err := s.store.Subscribe(namespace+"/"+clientName(g), func() {
+			select {
+			case wakes <- struct{}{}:
+			default:
+			}
+		})
+		if err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return err
+		defer sub.Close()
+		views[g] = &followed{group: g, sub: sub}
 	}
-	defer sub.Close()
-	if err := s.set(ctx, sub); err != nil {
+	if err := s.setAll(ctx, views); err != nil {
 		return err
 	}
 	if err := served(); err != nil {
@@ -139,18 +154,32 @@ func (s *stock) follow(ctx context.Context, served func() error) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-wakes:
-			if err := s.set(ctx, sub); err != nil {
+			if err := s.setAll(ctx, views); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (s *stock) set(ctx context.Context, sub *cache.Subscription) error {
-	snapshot, ok := sub.Current()
-	if !ok {
-		return errors.New("the first client is no workload of the mesh")
+// setAll sets the snapshots of those views that have changed.
+func (s *stock) setAll(ctx context.Context, views []*followed) error {
+	for _, v := range views {
+		snapshot, ok := v.sub.Current()
+		if !ok {
+			return fmt.Errorf("%s is no workload of the mesh", clientName(v.group))
+		}
+		if snapshot.Rev() == v.set {
+			continue
+		}
+		if err := s.set(ctx, v.group, snapshot); err != nil {
+			return err
+		}
+		v.set = snapshot.Rev()
 	}
+	return nil
+}
+
+func (s *stock) set(ctx context.Context, group int, snapshot *cache.Snapshot) error {
 	resources := map[resource.Type][]types.Resource{resource.SecretType: {
 		&tlsv3.Secret{Name: "identity"}, &tlsv3.Secret{Name: "roots"},
 	}}
@@ -167,7 +196,7 @@ func (s *stock) set(ctx context.Context, sub *cache.Subscription) error {
 		return fmt.Errorf("decode a resource: %w", failed)
 	}
 	s.rev++
-	for i := range s.nodes {
+	for i := group; i < s.nodes; i += s.groups {
 		perNode, err := stockcache.NewSnapshot(strconv.Itoa(s.rev), resources)
 		if err != nil {
 			return fmt.Errorf("snapshot: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -20,13 +21,15 @@ const trustDomain = "cluster.local"
 // starter starts one kind of server on the mesh in <dir>/mesh.
 type starter struct {
 	name string
-	// light asks for few changes, of a server that takes seconds for each.
+	// light asks for few changes where all see them, of a server that takes seconds for each.
 	light bool
 	run   func(ctx context.Context, o options, dir string) (*target, error)
 	// floors is there in place of run where there is no mesh to serve.
 	floors func(ctx context.Context, o options, dir string) ([]floor, error)
 	// rude is there in place of run where well-behaved clients are measured beside rude ones.
 	rude func(ctx context.Context, o options, dir string) (*rudeResult, error)
+	// rolling is there in place of run where replicas are restarted one after another.
+	rolling func(ctx context.Context, o options, dir string) (*rollingResult, error)
 }
 
 func starters(o options) ([]starter, error) {
@@ -35,12 +38,13 @@ func starters(o options) ([]starter, error) {
 		{name: "SnapshotCache", light: true, run: startStock},
 		{name: "floor", floors: measureFloors},
 		{name: "rude", rude: measureRude},
+		{name: "replicas", rolling: measureRolling},
 	}
 	var chosen []starter
 	for name := range strings.SplitSeq(o.servers, ",") {
 		i := slices.IndexFunc(known, func(s starter) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("-servers: there is no %q; there are outrigger, SnapshotCache, floor and rude", name)
+			return nil, fmt.Errorf("-servers: there is no %q; there are outrigger, SnapshotCache, floor, rude and replicas", name)
 		}
 		chosen = append(chosen, known[i])
 	}
@@ -48,25 +52,46 @@ func starters(o options) ([]starter, error) {
 }
 
 func startOutrigger(ctx context.Context, o options, dir string) (*target, error) {
-	address, err := freeAddress(ctx)
+	p, at, err := startServer(ctx, o, dir)
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := freeAddress(ctx)
+	configs, err := clientConfigs(ctx, o, dir, at.xds)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.stop(ctx))
 	}
-	p, err := start(ctx, dir+"/log", o.outrigger, "server", "--config-dir", dir+"/mesh", "--data-dir", dir+"/data",
-		"--xds-listen", address, "--metrics-listen", metrics, "--log-level", "warn")
+	return &target{process: p, fleet: newFleet(configs, p), dir: dir, address: at.xds, metrics: at.metrics}, nil
+}
+
+// serverAt is where a server of ours listens.
+type serverAt struct{ xds, metrics string }
+
+// startServer starts a server of ours on the mesh of a folder, with further arguments, and waits until it listens.
+func startServer(ctx context.Context, o options, dir string, args ...string) (*process, serverAt, error) {
+	var at serverAt
+	var err error
+	if at.xds, err = freeAddress(ctx); err != nil {
+		return nil, at, err
+	}
+	if at.metrics, err = freeAddress(ctx); err != nil {
+		return nil, at, err
+	}
+	args = append([]string{
+		"server", "--config-dir", dir + "/mesh", "--data-dir", dir + "/data",
+		"--xds-listen", at.xds, "--metrics-listen", at.metrics, "--log-level", "warn",
+	}, args...)
+	_, port, err := net.SplitHostPort(at.xds)
 	if err != nil {
-		return nil, err
+		return nil, at, err
 	}
-	t, err := connectable(ctx, p, o, dir, address)
+	p, err := start(ctx, dir+"/log-"+port, o.outrigger, args...)
 	if err != nil {
-		return nil, err
+		return nil, at, err
 	}
-	t.restarts = true
-	return t, nil
+	if err := waitFor(ctx, p, at.xds); err != nil {
+		return nil, at, errors.Join(err, p.stop(ctx))
+	}
+	return p, at, nil
 }
 
 func startStock(ctx context.Context, o options, dir string) (*target, error) {
@@ -78,23 +103,18 @@ func startStock(ctx context.Context, o options, dir string) (*target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("own path: %w", err)
 	}
-	p, err := start(ctx, dir+"/log", self, stockCommand, dir, address, fmt.Sprint(o.streams))
+	p, err := start(ctx, dir+"/log", self, stockCommand, dir, address, fmt.Sprint(o.streams), fmt.Sprint(o.mesh("").groups()))
 	if err != nil {
 		return nil, err
 	}
-	return connectable(ctx, p, o, dir, address)
-}
-
-// connectable waits until the server listens, and makes its clients.
-func connectable(ctx context.Context, p *process, o options, dir, address string) (*target, error) {
 	if err := waitFor(ctx, p, address); err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.stop(ctx))
 	}
 	configs, err := clientConfigs(ctx, o, dir, address)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.stop(ctx))
 	}
-	return &target{process: p, fleet: newFleet(p, configs), dir: dir, address: address}, nil
+	return &target{process: p, fleet: newFleet(configs, p), dir: dir, address: address}, nil
 }
 
 // freeAddress returns a loopback address that nobody listens on now.

@@ -21,6 +21,7 @@ import (
 type server struct {
 	name, dataDir, xds, metrics string
 	args                        []string
+	binary                      string // empty: the one under test
 	log                         string
 	process                     *process.Process
 }
@@ -28,9 +29,13 @@ type server struct {
 // launch starts the process and does not wait for it.
 func (s *server) launch(t *testing.T) {
 	t.Helper()
+	path := s.binary
+	if path == "" {
+		path = outrigger
+	}
 	var err error
 	s.process, err = process.Start(context.WithoutCancel(t.Context()), process.Config{
-		Path: outrigger, Args: append([]string{"server", "--log-format", "json"}, s.args...), Log: s.log,
+		Path: path, Args: append([]string{"server", "--log-format", "json"}, s.args...), Log: s.log,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
 )
 
 // steps does something again and again, at the client's pace.
@@ -129,23 +130,29 @@ func reconnect(ctx context.Context, c *client) error {
 	})
 }
 
-// thousandStreams opens 1,000 streams of one identity and keeps those that it may.
+// thousandStreams opens 1,000 streams of one identity, ten over each connection, and keeps those that it may.
 func thousandStreams(ctx context.Context, c *client) error {
-	conn, err := c.dial()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
 	ctx, cancel := context.WithCancel(ctx)
 	var all []*over
+	var conns []*grpc.ClientConn
 	defer func() {
 		cancel()
 		for _, s := range all {
 			<-s.done
 		}
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
 	}()
-	for range 1000 {
-		s := c.open(ctx, conn)
+	for i := range 1000 {
+		if i%10 == 0 {
+			conn, err := c.dial()
+			if err != nil {
+				return err
+			}
+			conns = append(conns, conn)
+		}
+		s := c.open(ctx, conns[len(conns)-1])
 		if s == nil {
 			return nil
 		}

@@ -14,6 +14,7 @@ import (
 
 	"outrigger.dev/outrigger/certs"
 	"outrigger.dev/outrigger/test/bench/adsclient"
+	"outrigger.dev/outrigger/test/loopback"
 	"outrigger.dev/outrigger/test/mesh"
 )
 
@@ -24,18 +25,20 @@ const (
 	trustDomain = "cluster.local"
 	services    = 20
 	good        = 20
+	envoys      = 2
 )
 
 // rig is a control plane, as a process, with a mesh of services and of clients that see them all.
 type rig struct {
 	*mesh.Mesh
+	subnet *loopback.Subnet
 	tls    *tls.Config
 	signer *certs.TokenSigner
 }
 
 func newRig(t *testing.T, rude int) *rig {
 	t.Helper()
-	subnet, err := mesh.Reserve(t.Context())
+	subnet, err := loopback.Reserve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +51,7 @@ func newRig(t *testing.T, rude int) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{Mesh: m}
+	r := &rig{Mesh: m, subnet: subnet}
 	t.Cleanup(func() {
 		if err := m.Close(); err != nil {
 			t.Error(err)
@@ -111,11 +114,11 @@ spec: {addresses: [%[3]s], serviceAccountName: %[2]s, sidecar: true}
 	configYAML = `---
 apiVersion: outrigger.dev/v1alpha1
 kind: ProxyConfig
-metadata: {name: client, namespace: bench}
+metadata: {name: %[1]s, namespace: bench}
 spec:
-  selector: {matchLabels: {app: client}}
+  selector: {matchLabels: {app: %[1]s}}
   egress:
-    listeners: [{port: 18000, service: {name: service-0, port: 80}}]
+    listeners: [{address: %[2]s, port: 18080, service: {name: service-0, port: 80}}]
     services: [{namespace: "*", name: "*"}]
 `
 	serviceYAML = `---
@@ -135,15 +138,21 @@ func (r *rig) writeClients(t *testing.T, rude int) {
 	for i := range rude {
 		fmt.Fprintf(&text, workloadYAML, fmt.Sprint("rude-", i), "client", fmt.Sprint("10.11.0.", i+1))
 	}
-	r.put(t, "clients.yaml", text.String()+configYAML)
+	fmt.Fprintf(&text, configYAML, "client", "127.0.0.1")
+	for i := range envoys {
+		fmt.Fprintf(&text, workloadYAML, envoyName(i), envoyName(i), fmt.Sprint("10.12.0.", i+1))
+		fmt.Fprintf(&text, configYAML, envoyName(i), fmt.Sprint(r.subnet.Prefix(), 1+i))
+	}
+	r.put(t, "clients.yaml", text.String())
 }
 
-// writeService writes a service; another generation has another endpoint.
-func (r *rig) writeService(t *testing.T, i, generation int) {
+// writeService writes a service; another generation has another endpoint, whose address it returns.
+func (r *rig) writeService(t *testing.T, i, generation int) string {
 	t.Helper()
-	name := fmt.Sprint("service-", i)
+	name, address := fmt.Sprint("service-", i), fmt.Sprintf("10.%d.%d.%d", 20+generation/250, generation%250, i+1)
 	r.put(t, name+".yaml", fmt.Sprintf(serviceYAML, name, fmt.Sprint("10.96.0.", i+1))+
-		fmt.Sprintf(workloadYAML, name, name, fmt.Sprintf("10.%d.%d.%d", 20+generation/250, generation%250, i+1)))
+		fmt.Sprintf(workloadYAML, name, name, address))
+	return address
 }
 
 func (r *rig) put(t *testing.T, name, text string) {

@@ -34,13 +34,29 @@ type Kind struct {
 	Ends []codes.Code
 	// Must is the status with which it has to end one at least, soon; codes.OK if there is no such thing.
 	Must codes.Code
+	// sotw is for the state-of-the-world form of the protocol, in place of the delta form.
+	sotw bool
+	// early says that no message is ever said.
+	early bool
 	// round does its worst over one connection until that or ctx ends, and counts every end of a stream. An error is
 	// that of the connection.
 	round func(ctx context.Context, c *client) error
 }
 
-// Kinds are all of them.
+// Kinds are all of them: those of the delta form, and behind them the same of the state-of-the-world form, without those that
+// end before the first message has been said.
 func Kinds() []Kind {
+	kinds := deltaKinds()
+	for _, k := range deltaKinds() {
+		if !k.early {
+			k.Name, k.sotw = k.Name+", state of the world", true
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
+}
+
+func deltaKinds() []Kind {
 	busy := []codes.Code{codes.Unavailable}
 	return []Kind{
 		{Name: "refuses all", Ends: busy, round: refuseAll},
@@ -55,8 +71,8 @@ func Kinds() []Kind {
 		{Name: "too long", Ends: []codes.Code{codes.ResourceExhausted, codes.Unavailable}, Must: codes.ResourceExhausted, round: tooLong},
 		{Name: "floods", Ends: []codes.Code{codes.ResourceExhausted, codes.Unavailable}, round: flood},
 		{Name: "reads nothing", Ends: []codes.Code{codes.DeadlineExceeded, codes.Unavailable}, round: readNothing},
-		{Name: "a byte a second", Ends: []codes.Code{codes.DeadlineExceeded, codes.Unavailable}, round: byteByByte},
-		{Name: "half-open", Ends: []codes.Code{codes.DeadlineExceeded, codes.Unavailable}, round: halfOpen},
+		{Name: "a byte a second", Ends: []codes.Code{codes.DeadlineExceeded, codes.Unavailable}, early: true, round: byteByByte},
+		{Name: "half-open", Ends: []codes.Code{codes.DeadlineExceeded, codes.Unavailable}, early: true, round: halfOpen},
 	}
 }
 
@@ -117,7 +133,7 @@ func (k Kind) Run(ctx context.Context, config Config, tally *Tally) error {
 	if config.Pace == 0 {
 		config.Pace = 20 * time.Millisecond
 	}
-	c := &client{config: config, tally: tally, chance: rand.New(rand.NewPCG(config.Seed, 1))}
+	c := &client{config: config, sotw: k.sotw, tally: tally, chance: rand.New(rand.NewPCG(config.Seed, 1))}
 	for ; ctx.Err() == nil; c.number++ {
 		tally.began()
 		if err := k.round(ctx, c); err != nil && ctx.Err() == nil {
@@ -142,6 +158,7 @@ func (k Kind) judge(t *Tally) error {
 // client is one rude client over all its rounds; one goroutine uses it.
 type client struct {
 	config Config
+	sotw   bool
 	tally  *Tally
 	chance *rand.Rand
 	number int // of the round

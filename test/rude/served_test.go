@@ -15,12 +15,12 @@ import (
 	"outrigger.dev/outrigger/test/rude"
 )
 
-// TestWellBehavedAreServed: beside rude clients of every kind, no well-behaved one is closed, all get every change, the
-// server's memory is bounded, and it is the rude ones who are told so.
+// TestWellBehavedAreServed: beside rude clients of every kind, no well-behaved one is closed, Envoys among them, all get every
+// change, the server's memory is bounded, and it is the rude ones who are told so.
 func TestWellBehavedAreServed(t *testing.T) {
 	kinds := rude.Kinds()
 	r := newRig(t, len(kinds))
-	f := r.connect(t)
+	f, proxies := r.connect(t), r.envoys(t)
 	tallies := make([]*rude.Tally, len(kinds))
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -44,8 +44,9 @@ func TestWellBehavedAreServed(t *testing.T) {
 	change := func() {
 		changed++
 		full := f.expect(fmt.Sprintf("outbound|80||service-%d.bench", changed%services))
-		r.writeService(t, changed%services, changed)
+		address := r.writeService(t, changed%services, changed)
 		f.await(t, full)
+		haveEndpoint(t, proxies, address)
 	}
 	for range changes {
 		change()
@@ -61,6 +62,7 @@ func TestWellBehavedAreServed(t *testing.T) {
 	})
 	cancel()
 	running.Wait()
+	wereServed(t, proxies)
 	for i, kind := range kinds {
 		t.Logf("%s: %s", kind.Name, tallies[i])
 	}

@@ -56,7 +56,7 @@ func (c *client) holdStream(ctx context.Context, stage int) error {
 	}
 	defer c.end(ctx, w)
 	if stage > 0 {
-		if err := w.open(c.config.Token); err != nil {
+		if err := c.begin(w); err != nil {
 			return err
 		}
 	}
@@ -83,7 +83,7 @@ func byteByByte(ctx context.Context, c *client) error {
 	if err != nil {
 		return err
 	}
-	if err := w.open(c.config.Token); err != nil {
+	if err := c.begin(w); err != nil {
 		return err
 	}
 	ticker := time.NewTicker(time.Second)
@@ -109,17 +109,18 @@ func readNothing(ctx context.Context, c *client) error {
 		return err
 	}
 	defer c.end(ctx, w)
-	if err := w.open(c.config.Token); err != nil {
+	if err := c.begin(w); err != nil {
 		return err
 	}
 	ticker := time.NewTicker(c.config.Pace)
 	defer ticker.Stop()
+	said := names{}
 	for i := 0; ; i++ {
 		r := &discovery.DeltaDiscoveryRequest{TypeUrl: typeURLs[i%2]}
 		if i == 0 {
 			r.Node = c.node()
 		}
-		text, err := message(r)
+		text, err := c.text(r, said)
 		if err != nil {
 			return err
 		}
@@ -134,4 +135,12 @@ func readNothing(ctx context.Context, c *client) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// text is a request in the client's form of the protocol.
+func (c *client) text(r *discovery.DeltaDiscoveryRequest, said names) ([]byte, error) {
+	if c.sotw {
+		return message(said.request(r))
+	}
+	return message(r)
 }

@@ -29,9 +29,25 @@ const endpoints = typePrefix + "config.endpoint.v3.ClusterLoadAssignment"
 
 // over is a stream over gRPC, with what has come and was not looked at.
 type over struct {
-	discovery.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
+	spoken
 	came chan *discovery.DeltaDiscoveryResponse
 	done chan struct{} // closed when the stream has ended
+}
+
+// spoken is a stream in either form of the protocol, in the words of the delta form.
+type spoken interface {
+	Send(*discovery.DeltaDiscoveryRequest) error
+	Recv() (*discovery.DeltaDiscoveryResponse, error)
+}
+
+// speak begins a stream in the client's form.
+func (c *client) speak(ctx context.Context, conn *grpc.ClientConn) (spoken, error) {
+	ads := discovery.NewAggregatedDiscoveryServiceClient(conn)
+	if !c.sotw {
+		return ads.DeltaAggregatedResources(ctx)
+	}
+	stream, err := ads.StreamAggregatedResources(ctx)
+	return &stateOfTheWorld{stream: stream, names: names{}}, err
 }
 
 // dial connects a client of gRPC; a round closes it.
@@ -66,7 +82,7 @@ func (c *client) with(ctx context.Context, do func(ctx context.Context, s *over)
 // open begins a stream and counts its end, unless ctx ends before; nil if it could not begin.
 func (c *client) open(ctx context.Context, conn *grpc.ClientConn) *over {
 	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.config.Token)
-	stream, err := discovery.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
+	stream, err := c.speak(ctx, conn)
 	if err != nil {
 		c.ended(ctx, err)
 		return nil

@@ -93,18 +93,22 @@ func (w *wire) take(frame http2.Frame) (ended bool) {
 	return false
 }
 
-// open begins the stream.
-func (w *wire) open(token string) error {
+// begin begins the stream, in the client's form of the protocol.
+func (c *client) begin(w *wire) error {
+	path := discovery.AggregatedDiscoveryService_DeltaAggregatedResources_FullMethodName
+	if c.sotw {
+		path = discovery.AggregatedDiscoveryService_StreamAggregatedResources_FullMethodName
+	}
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, h := range [][2]string{
 		{":method", "POST"},
 		{":scheme", "https"},
 		{":authority", "outrigger"},
-		{":path", discovery.AggregatedDiscoveryService_DeltaAggregatedResources_FullMethodName},
+		{":path", path},
 		{"content-type", "application/grpc"},
 		{"te", "trailers"},
-		{"authorization", "Bearer " + token},
+		{"authorization", "Bearer " + c.config.Token},
 	} {
 		if err := encoder.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}); err != nil {
 			return err
@@ -123,7 +127,7 @@ func (w *wire) write(part []byte) error {
 }
 
 // message is a request as gRPC carries it.
-func message(r *discovery.DeltaDiscoveryRequest) ([]byte, error) {
+func message(r proto.Message) ([]byte, error) {
 	body, err := proto.Marshal(r)
 	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(body))), body...), err
 }

@@ -3,7 +3,10 @@ package adsclient
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -23,7 +26,9 @@ const window = 16 << 20
 // Config is what a client needs.
 type Config struct {
 	Address string
-	TLS     *tls.Config
+	// Others are further servers: every Run that ends is followed by one at the next.
+	Others []string
+	TLS    *tls.Config
 	// Token is sent as a bearer token where it is not empty.
 	Token         string
 	Node, Cluster string
@@ -37,8 +42,17 @@ type Client struct {
 	versions [cache.NumTypes]map[string]string
 	asked    [cache.NumTypes]bool
 	stream   grpc.ClientStream
-	// Bytes and Bodies count what was received since the client was made.
+	runs     int
+	// Counts are of all since the client was made.
+	Counts
+}
+
+// Counts say what a client was sent.
+type Counts struct {
+	// Bytes are those of messages, Bodies those of the resources in them.
 	Bytes, Bodies atomic.Int64
+	// Resources is their number, and Again that of those which the client had in the same version.
+	Resources, Again atomic.Int64
 }
 
 // New returns a client that has never connected.
@@ -55,7 +69,7 @@ func (c *Client) Len(t cache.Type) int { return len(c.versions[t]) }
 
 // Run connects and follows one stream until ctx ends or the stream fails.
 func (c *Client) Run(ctx context.Context) error {
-	conn, err := grpc.NewClient("passthrough:///"+c.config.Address,
+	conn, err := grpc.NewClient("passthrough:///"+c.server(),
 		grpc.WithTransportCredentials(credentials.NewTLS(c.config.TLS)),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20)),
 		// A fixed window, as Envoy has it: no ping for every message to measure the bandwidth.
@@ -76,9 +90,18 @@ func (c *Client) Run(ctx context.Context) error {
 	return c.follow()
 }
 
+// server returns where the next run goes.
+func (c *Client) server() string {
+	at := c.runs % (1 + len(c.config.Others))
+	c.runs++
+	if at == 0 {
+		return c.config.Address
+	}
+	return c.config.Others[at-1]
+}
+
 func (c *Client) follow() error {
-	c.asked = [cache.NumTypes]bool{}
-	if err := c.open(cache.Cluster, nil); err != nil {
+	if err := c.begin(); err != nil {
 		return err
 	}
 	for {
@@ -92,12 +115,46 @@ func (c *Client) follow() error {
 		}
 		c.Bytes.Add(int64(response.Bytes))
 		c.Bodies.Add(int64(response.Bodies))
+		c.Resources.Add(int64(len(response.Resources)))
 		if err := c.take(response); err != nil {
 			return err
 		}
 		c.config.Received(c, response)
 	}
 }
+
+// begin asks for clusters, and on a later stream at once for every type that was asked for on the one before: nothing
+// need come for a client that has all.
+func (c *Client) begin() error {
+	before := c.asked
+	c.asked = [cache.NumTypes]bool{}
+	for t := range cache.Type(cache.NumTypes) {
+		if t != cache.Cluster && !before[t] {
+			continue
+		}
+		if err := c.open(t, c.wants(t)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wants are the names that follow from what the client has, sorted.
+func (c *Client) wants(t cache.Type) []string {
+	switch t {
+	case cache.Endpoints:
+		return assigned(slices.Sorted(maps.Keys(c.versions[cache.Cluster])))
+	case cache.Secret:
+		return secrets
+	case cache.Route:
+		return routed(slices.Sorted(maps.Keys(c.versions[cache.Listener])))
+	default:
+		return nil
+	}
+}
+
+// secrets are what every proxy asks for.
+var secrets = []string{"identity", "roots"}
 
 // take keeps what a response says, acknowledges it, and asks for what it leads to.
 func (c *Client) take(r Response) error {
@@ -107,8 +164,12 @@ func (c *Client) take(r Response) error {
 	}
 	var fresh []string
 	for _, n := range r.Resources {
-		if _, known := c.versions[t][n.Name]; !known {
+		had, known := c.versions[t][n.Name]
+		if !known {
 			fresh = append(fresh, n.Name)
+		}
+		if known && had == n.Version {
+			c.Again.Add(1)
 		}
 		c.versions[t][n.Name] = strings.Clone(n.Version)
 	}
@@ -116,8 +177,8 @@ func (c *Client) take(r Response) error {
 		delete(c.versions[t], name)
 	}
 	ack := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: r.TypeURL, ResponseNonce: r.Nonce}
-	if err := c.stream.SendMsg(ack); err != nil {
-		return fmt.Errorf("client %s: %w", c.config.Node, err)
+	if err := c.send(ack); err != nil {
+		return err
 	}
 	return c.follows(t, fresh)
 }
@@ -128,7 +189,7 @@ func (c *Client) follows(t cache.Type, fresh []string) error {
 	case cache.Cluster:
 		return c.subscribe(cache.Endpoints, assigned(fresh))
 	case cache.Endpoints:
-		return c.openOnce(cache.Secret, []string{"identity", "roots"})
+		return c.openOnce(cache.Secret, secrets)
 	case cache.Secret:
 		return c.openOnce(cache.Listener, nil)
 	case cache.Listener:
@@ -178,19 +239,32 @@ func (c *Client) open(t cache.Type, names []string) error {
 	return c.send(request)
 }
 
+// union is the names, and behind them, sorted, those that the client has besides.
 func union(names []string, versions map[string]string) []string {
+	known := make(map[string]bool, len(names))
+	for _, name := range names {
+		known[name] = true
+	}
 	out := slices.Clone(names)
-	for name := range versions {
-		if !slices.Contains(names, name) {
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
+		if !known[name] {
 			out = append(out, name)
 		}
 	}
 	return out
 }
 
+// send says a request. Why the stream has ended, where it has, is only told to who reads.
 func (c *Client) send(request *discoveryv3.DeltaDiscoveryRequest) error {
-	if err := c.stream.SendMsg(request); err != nil {
-		return fmt.Errorf("client %s: %w", c.config.Node, err)
+	err := c.stream.SendMsg(request)
+	if err == nil {
+		return nil
 	}
-	return nil
+	for ended := errors.Is(err, io.EOF); ended; {
+		var raw rawMessage
+		if read := c.stream.RecvMsg(&raw); read != nil {
+			err, ended = read, false
+		}
+	}
+	return fmt.Errorf("client %s: %w", c.config.Node, err)
 }

@@ -1,6 +1,8 @@
 package adsclient
 
 import (
+	"errors"
+	"io"
 	"testing"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -96,17 +98,18 @@ func TestAsksAsEnvoyDoes(t *testing.T) {
 	}
 }
 
-// TestComesBackWithItsVersions: the first request of a type on a stream says all that the client has of it.
+// TestComesBackWithItsVersions: on a later stream every type is asked for at once, with all that the client has of it.
 func TestComesBackWithItsVersions(t *testing.T) {
 	stream := &sentStream{}
 	c := New(Config{Node: "shop/web", Cluster: "shop/default"})
 	c.stream = stream
-	if err := c.open(cache.Cluster, nil); err != nil {
+	if err := c.begin(); err != nil {
 		t.Fatal(err)
 	}
 	node := &corev3.Node{Id: "shop/web", Cluster: "shop/default", UserAgentName: "envoy"}
-	stream.expect(t, "first", &discoveryv3.DeltaDiscoveryRequest{TypeUrl: cache.Cluster.URL(), Node: node})
-	clusters := response(cache.Cluster, "a", "b")
+	first := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: cache.Cluster.URL(), Node: node}
+	stream.expect(t, "first", first)
+	clusters := response(cache.Cluster, "a", "b", "outbound|80||c")
 	clusters.Removed = []string{"a", "never seen"}
 	endpoints := response(cache.Endpoints, "outbound|80||a")
 	for _, r := range []Response{clusters, endpoints} {
@@ -115,17 +118,84 @@ func TestComesBackWithItsVersions(t *testing.T) {
 		}
 	}
 	stream.sent = nil
-	if err := c.open(cache.Cluster, nil); err != nil {
+	if err := c.begin(); err != nil {
 		t.Fatal(err)
 	}
-	stream.expect(t, "again", &discoveryv3.DeltaDiscoveryRequest{
-		TypeUrl: cache.Cluster.URL(), Node: node, InitialResourceVersions: map[string]string{"b": "1"},
-	})
+	clusterAgain := &discoveryv3.DeltaDiscoveryRequest{
+		TypeUrl: cache.Cluster.URL(), Node: node, InitialResourceVersions: map[string]string{"b": "1", "outbound|80||c": "1"},
+	}
+	endpointsAgain := asks(cache.Endpoints, "outbound|80||c", "outbound|80||a")
+	endpointsAgain.InitialResourceVersions = map[string]string{"outbound|80||a": "1"}
+	stream.expect(t, "again", clusterAgain, endpointsAgain, asks(cache.Secret, "identity", "roots"))
 	if err := c.open(cache.Endpoints, []string{"outbound|80||b"}); err != nil {
 		t.Fatal(err)
 	}
-	stream.expect(t, "by name", &discoveryv3.DeltaDiscoveryRequest{
-		TypeUrl: cache.Endpoints.URL(), InitialResourceVersions: map[string]string{"outbound|80||a": "1"},
-		ResourceNamesSubscribe: []string{"outbound|80||b", "outbound|80||a"},
-	})
+	endpointsAgain.ResourceNamesSubscribe = []string{"outbound|80||b", "outbound|80||a"}
+	stream.expect(t, "by name", endpointsAgain)
+}
+
+// TestCountsWhatItHad: a resource that comes in the version that the client has is one too many.
+func TestCountsWhatItHad(t *testing.T) {
+	c := New(Config{Node: "shop/web", Cluster: "shop/default"})
+	c.stream = &sentStream{}
+	other := response(cache.Cluster, "a")
+	other.Resources[0].Version = "2"
+	gone := response(cache.Cluster)
+	gone.Removed = []string{"b"}
+	for _, s := range []struct {
+		what string
+		take Response
+		want int64
+	}{
+		{"at first", response(cache.Cluster, "a", "b"), 0},
+		{"one of them again, and another one", response(cache.Cluster, "a", "c"), 1},
+		{"another version", other, 1},
+		{"its removal", gone, 1},
+		{"after its removal", response(cache.Cluster, "b"), 1},
+		{"of another type", response(cache.Endpoints, "b"), 1},
+	} {
+		if err := c.take(s.take); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Again.Load(); got != s.want {
+			t.Errorf("%s: %d, want %d", s.what, got, s.want)
+		}
+	}
+}
+
+// TestGoesFromServerToServer: every run is at the next one.
+func TestGoesFromServerToServer(t *testing.T) {
+	c := New(Config{Address: "a", Others: []string{"b", "c"}})
+	for i, want := range []string{"a", "b", "c", "a"} {
+		if got := c.server(); got != want {
+			t.Errorf("run %d at %s, want %s", i, got, want)
+		}
+	}
+}
+
+// endedStream is one that the server has ended while answers of it wait to be read.
+type endedStream struct {
+	grpc.ClientStream
+
+	waiting int
+	why     error
+}
+
+func (*endedStream) SendMsg(any) error { return io.EOF }
+
+func (s *endedStream) RecvMsg(any) error {
+	if s.waiting--; s.waiting >= 0 {
+		return nil
+	}
+	return s.why
+}
+
+// TestSaysWhyTheStreamEnded: who sends on a stream that has ended gets no reason from gRPC.
+func TestSaysWhyTheStreamEnded(t *testing.T) {
+	c := New(Config{Node: "shop/web"})
+	why := errors.New("too many streams")
+	c.stream = &endedStream{waiting: 2, why: why}
+	if err := c.send(asks(cache.Route, "a")); !errors.Is(err, why) {
+		t.Errorf("error %v, want %v", err, why)
+	}
 }
