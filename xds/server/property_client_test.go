@@ -12,12 +12,7 @@ import (
 
 // answer takes one response.
 func (w *world) answer(rt *rapid.T) {
-	var waiting []*clientType
-	for _, typ := range served {
-		if w.types[typ].inbox != nil {
-			waiting = append(waiting, w.types[typ])
-		}
-	}
+	waiting := w.unanswered()
 	if len(waiting) == 0 {
 		w.advance(time.Millisecond)
 		return
@@ -26,12 +21,13 @@ func (w *world) answer(rt *rapid.T) {
 }
 
 func (w *world) take(c *clientType) {
-	r := c.inbox
-	c.inbox = nil
+	r, seq := c.inbox, c.inboxSeq
 	nonce := w.session.types[c.typ].flight.nonce
 	for _, e := range r.members.list() {
 		if e.res != nil && strings.HasSuffix(e.res.Version(), "-bad") {
+			c.inbox = nil
 			w.refuse(c, r, nonce)
+			w.warm(c, r, seq)
 			return
 		}
 	}
@@ -39,12 +35,18 @@ func (w *world) take(c *clientType) {
 	for _, e := range r.members.list() {
 		w.accept(c, e, &subscribe)
 	}
-	w.request(&request{typ: c.typ, known: true, nonce: nonce})
+	if w.withholds(c, r) {
+		c.applied = true
+	} else {
+		c.inbox = nil
+		w.request(&request{typ: c.typ, known: true, nonce: nonce})
+	}
 	for _, typ := range served {
 		if len(subscribe[typ]) > 0 {
 			w.ask(w.types[typ], subscribe[typ])
 		}
 	}
+	w.warm(c, r, seq)
 }
 
 // refuse rejects a whole response.
@@ -139,6 +141,11 @@ func (w *world) advance(d time.Duration) {
 	end := w.now.Add(d)
 	for {
 		next := w.session.deadline(w.now)
+		if due := w.warmDue(); !due.IsZero() && !due.After(end) && (next.IsZero() || due.Before(next)) {
+			w.now = due
+			w.giveUp()
+			continue
+		}
 		if next.IsZero() || next.After(end) {
 			break
 		}

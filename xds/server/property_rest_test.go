@@ -13,13 +13,17 @@ import (
 func (w *world) rest() {
 	for range 200 {
 		busy := false
-		for _, typ := range served {
-			if w.types[typ].inbox != nil {
-				w.take(w.types[typ])
+		for _, c := range w.unanswered() {
+			if c.inbox != nil && !c.applied {
+				w.take(c)
 				busy = true
 			}
 		}
 		if !busy {
+			if len(w.warming) > 0 {
+				w.advance(warmLimit)
+				continue
+			}
 			if w.session.deadline(w.now).IsZero() {
 				w.compare()
 				return

@@ -49,6 +49,12 @@ type world struct {
 	types   [cache.NumTypes]*clientType
 	// last is when the client acknowledged that something which named a cluster changed or went.
 	freed map[string]time.Time
+	// sent counts the responses of the stream.
+	sent int
+	// warming are the assignments that the client waits for before it acknowledges the clusters that it has applied.
+	warming map[string]warmed
+	// slow says that this client warms clusters as Envoy does; others acknowledge at once.
+	slow bool
 }
 
 // clientType is the client's side of one type, and what the test knows of the stream.
@@ -60,6 +66,8 @@ type clientType struct {
 	has       map[string]*cache.Resource // acknowledged
 	inbox     *response                  // not answered yet
 	inboxAt   time.Time
+	inboxSeq  int       // the number of the response on the stream
+	applied   bool      // what is in the inbox is applied, and only the acknowledgement is held back
 	firstAt   time.Time // when the first request was sent
 	// told is what was sent and not refused, by name; "" for removed.
 	told map[string]string
@@ -78,6 +86,7 @@ func newWorld(rt *rapid.T) *world {
 	w := &world{
 		rt: rt, now: time.Unix(1e9, 0), store: cache.NewStore(), layers: []cache.LayerID{"mesh"},
 		content: map[cache.LayerID]map[cache.Ref]*cache.Resource{"mesh": {}, "web": {}}, freed: map[string]time.Time{},
+		warming: map[string]warmed{}, slow: rapid.Bool().Draw(rt, "slow"),
 		shared: &settings{
 			timing: Timing{}.withDefaults(), observer: noObserver{}, heads: newHeads("test"), refusals: newRefusals(),
 			limits:    Limits{ResponseMembers: rapid.SampledFrom([]int{3, 100}).Draw(rt, "members")}.withDefaults(),
@@ -113,6 +122,7 @@ func (w *world) open() {
 	w.session = newSession(w.shared, Peer{Node: "n"}, snapshot, rand.NewPCG(1, 2))
 	w.session.agent = "envoy/1.40.0"
 	clear(w.freed)
+	clear(w.warming)
 	for _, typ := range served {
 		w.types[typ] = w.types[typ].reset()
 	}
@@ -193,7 +203,8 @@ func (w *world) check(r *response) {
 	case c.inbox != nil:
 		w.rt.Fatalf("two responses of %s in flight", c.typ)
 	}
-	c.inbox, c.inboxAt = r, w.now
+	w.sent++
+	c.inbox, c.inboxAt, c.inboxSeq = r, w.now, w.sent
 	seen := map[string]bool{}
 	for _, e := range r.members.list() {
 		if seen[e.name] {

@@ -61,6 +61,7 @@ func (s *session) nack(t *typeState, f *flight, problem string, now time.Time) {
 		again = append(again, members)
 	}
 	t.batches = append(again, t.batches...)
+	t.pressing += len(again)
 }
 
 // current returns the members that nothing newer waits for. One that was asked for again meanwhile is

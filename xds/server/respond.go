@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"time"
 
 	"outrigger.dev/outrigger/xds/cache"
@@ -36,6 +37,7 @@ func (s *session) nextBatch(t *typeState) members {
 		return members{}
 	}
 	entries := t.batches[0]
+	t.pressing = max(t.pressing-1, 0)
 	if t.batches = t.batches[1:]; len(t.batches) == 0 {
 		t.batches = nil
 	}
@@ -88,7 +90,7 @@ func (s *session) fromQueue(t *typeState, q *queue) []entry {
 		case !e.asked && s.withhold(t, e):
 			return true
 		case s.refusals.contains(s.agent, e.res):
-			t.batches = append(t.batches, []entry{e})
+			t.setAside(e, q == &t.urgent)
 			return true
 		default:
 			size += len(e.res.Chunk())
@@ -101,6 +103,16 @@ func (s *session) fromQueue(t *typeState, q *queue) []entry {
 		return true
 	})
 	return entries
+}
+
+// setAside makes a response of its own of an entry, behind those that press, or as the last of them.
+func (t *typeState) setAside(e entry, presses bool) {
+	if !presses {
+		t.batches = append(t.batches, []entry{e})
+		return
+	}
+	t.batches = slices.Insert(t.batches, t.pressing, []entry{e})
+	t.pressing++
 }
 
 // respond puts a response into the outbox and into flight.

@@ -62,7 +62,7 @@ func (s *session) trySend(t *typeState, now time.Time) {
 // mayGo reports whether the steps before a type are complete. A push waits for them as long as the client
 // takes to answer; a request is answered after a moment in any case.
 func (s *session) mayGo(t *typeState, now time.Time) bool {
-	if !s.behind(t.typ) || !t.urgent.empty() {
+	if !s.behind(t.typ) || t.presses() {
 		return true
 	}
 	if t.blockedAt.IsZero() {

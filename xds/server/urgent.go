@@ -72,5 +72,16 @@ func (t *typeState) dropBatched(name string) {
 	for i, batch := range t.batches {
 		t.batches[i] = slices.DeleteFunc(batch, func(e entry) bool { return e.name == name })
 	}
+	for _, batch := range t.batches[:t.pressing] {
+		if len(batch) == 0 {
+			t.pressing--
+		}
+	}
 	t.batches = slices.DeleteFunc(t.batches, func(batch []entry) bool { return len(batch) == 0 })
+}
+
+// presses reports whether something of the type is to go although a step before it is incomplete: an urgent answer, or
+// what was sent before, refused, and is sent again by halves. A cluster may be warming for it.
+func (t *typeState) presses() bool {
+	return !t.urgent.empty() || t.pressing > 0 && (t.typ == cache.Endpoints || t.typ == cache.Secret)
 }
