@@ -24,6 +24,8 @@ type options struct {
 	idle      time.Duration
 	envoys    int
 	keep      bool
+	// registryServices and registryEndpoints are the size of a large registry; 0 services: it is left out.
+	registryServices, registryEndpoints int
 }
 
 // mesh is what the options describe, in a folder.
@@ -79,10 +81,12 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.scope, "scope", 0, "services that every client declares, ten clients the same ones; 0: every service is in scope")
 	flags.IntVar(&o.changes, "changes", 20, "endpoint changes to measure")
 	flags.IntVar(&o.added, "added", 10, "services to add one by one")
-	flags.StringVar(&o.servers, "servers", "outrigger,SnapshotCache", "what to measure, in this order: outrigger, SnapshotCache, floor, rude, replicas")
+	flags.StringVar(&o.servers, "servers", "outrigger,SnapshotCache", "what to measure, in this order: outrigger, SnapshotCache, floor, rude, replicas, kubernetes, consul")
 	flags.BoolVar(&o.capture, "capture", false, "clients that capture: a listener and routes for every service, too")
 	flags.DurationVar(&o.idle, "idle", 0, "connect, rest that long, and measure no more")
 	flags.IntVar(&o.envoys, "envoys", 3, "with -servers rude: Envoys among the well-behaved clients")
+	flags.IntVar(&o.registryServices, "registry-services", 10000, "with -servers kubernetes or consul: services of a large registry; 0: leave it out")
+	flags.IntVar(&o.registryEndpoints, "registry-endpoints", 10, "endpoints of each of them")
 	flags.BoolVar(&o.keep, "keep", false, "keep the work folder")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -95,6 +99,9 @@ func parse(args []string) (options, error) {
 	}
 	if o.envoys < 0 || o.envoys > 100 || o.idle < 0 {
 		return o, errors.New("-envoys takes 0 to 100, -idle no negative time")
+	}
+	if o.registryServices < 0 || o.registryServices > 20000 || o.registryEndpoints < 1 || o.registryEndpoints > 100 {
+		return o, errors.New("-registry-services takes 0 to 20000, -registry-endpoints 1 to 100")
 	}
 	if o.services < 1 || o.streams < 1 || o.services > 10000 || o.streams > 60000 || o.changes < 1 || o.changes > 60000 {
 		return o, errors.New("-services takes 1 to 10000, -streams and -changes 1 to 60000")

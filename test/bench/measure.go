@@ -80,6 +80,8 @@ type figures struct {
 	floors  []floor
 	rude    *rudeResult
 	rolling *rollingResult
+	// registries are in the order in which they were measured.
+	registries []*registryResult
 }
 
 func measureAll(ctx context.Context, o options, dir string) error {
@@ -111,6 +113,11 @@ func (s starter) measure(ctx context.Context, o options, dir string, to *figures
 	if s.rolling != nil {
 		r, err := s.rolling(ctx, o, dir+"/"+s.name)
 		to.rolling = r
+		return err
+	}
+	if s.open != nil {
+		r, err := measureRegistry(ctx, o, s.name, dir+"/"+s.name, s.open)
+		to.registries = append(to.registries, r)
 		return err
 	}
 	r, err := measureOne(ctx, o, dir, s)

@@ -27,39 +27,57 @@ const (
 
 // scrape reads all histograms that have no labels.
 func scrape(ctx context.Context, address string) (map[string]histogram, error) {
+	all := map[string]histogram{}
+	err := readMetrics(ctx, address, func(name string, m *dto.Metric) {
+		if h := m.GetHistogram(); h != nil && len(m.GetLabel()) == 0 {
+			all[name] = newHistogram(h)
+		}
+	})
+	return all, err
+}
+
+// gaugeOf returns the sum of a gauge or counter over all its labels.
+func gaugeOf(ctx context.Context, address, name string) (sum float64, err error) {
+	err = readMetrics(ctx, address, func(found string, m *dto.Metric) {
+		if found == name {
+			sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	})
+	return sum, err
+}
+
+// readMetrics tells every metric of a server.
+func readMetrics(ctx context.Context, address string, tell func(name string, m *dto.Metric)) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", http.NoBody)
 	if err != nil {
-		return nil, fmt.Errorf("metrics: %w", err)
+		return fmt.Errorf("metrics: %w", err)
 	}
 	// Only this form carries the fine buckets.
 	req.Header.Set("Accept", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
 	req.Close = true
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("metrics: %w", err)
+		return fmt.Errorf("metrics: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("metrics of %s: %s", address, resp.Status)
+		return fmt.Errorf("metrics of %s: %s", address, resp.Status)
 	}
-	return readHistograms(resp.Body)
+	return tellMetrics(resp.Body, tell)
 }
 
-func readHistograms(r io.Reader) (map[string]histogram, error) {
-	all := map[string]histogram{}
+func tellMetrics(r io.Reader, tell func(name string, m *dto.Metric)) error {
 	for in := bufio.NewReader(r); ; {
 		var family dto.MetricFamily
 		err := protodelim.UnmarshalFrom(in, &family)
 		if errors.Is(err, io.EOF) {
-			return all, nil
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("metrics: %w", err)
+			return fmt.Errorf("metrics: %w", err)
 		}
 		for _, m := range family.GetMetric() {
-			if h := m.GetHistogram(); h != nil && len(m.GetLabel()) == 0 {
-				all[family.GetName()] = newHistogram(h)
-			}
+			tell(family.GetName(), m)
 		}
 	}
 }

@@ -142,7 +142,29 @@ func report(w io.Writer, o options, all figures) error {
 	if all.rolling != nil {
 		err = errors.Join(err, reportRolling(w, *all.rolling))
 	}
+	for _, r := range all.registries {
+		err = errors.Join(err, reportRegistry(w, r))
+	}
 	return err
+}
+
+// reportRegistry prints what was measured with a real registry.
+func reportRegistry(w io.Writer, r *registryResult) error {
+	table := newTable(w)
+	if s := r.scale; s.services > 0 {
+		fmt.Fprintf(table, "%s with %d services of %d endpoints, no proxies\n", r.kind, s.services, s.endpoints)
+		fmt.Fprintf(table, "cold start to ready\t%.1f s\n", s.ready.Seconds())
+		fmt.Fprintf(table, "anonymous memory when ready\t%s\n", mega(s.memory))
+		fmt.Fprintf(table, "CPU at %d endpoint changes a second\t%.1f %% of a core\n", changeRate, 100*s.changeCPU)
+	}
+	fmt.Fprintf(table, "%s with %d services of 2 endpoints, %d streams, full scope\n", r.kind, r.services, r.streams)
+	fmt.Fprintf(table, "write to ACK, p50\t%s\n", millis(r.toACK[len(r.toACK)/2]))
+	fmt.Fprintf(table, "write to ACK, p99\t%s\n", millis(r.toACK[len(r.toACK)*99/100]))
+	fmt.Fprintf(table, "connections to the registry\t%.0f\n", r.connections)
+	fmt.Fprintf(table, "CPU at rest\t%.2f %% of a core\n", 100*r.idleCPU)
+	fmt.Fprintf(table, "CPU at %d writes a second that change nothing\t%.1f %% of a core\n", churnRate, 100*r.churnCPU)
+	fmt.Fprintf(table, "pushes for them\t%.0f\n", r.churnPushes)
+	return table.Flush()
 }
 
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 8, 2, ' ', 0) }

@@ -30,6 +30,8 @@ type starter struct {
 	rude func(ctx context.Context, o options, dir string) (*rudeResult, error)
 	// rolling is there in place of run where replicas are restarted one after another.
 	rolling func(ctx context.Context, o options, dir string) (*rollingResult, error)
+	// open is there in place of run where a real registry is watched.
+	open opener
 }
 
 func starters(o options) ([]starter, error) {
@@ -39,12 +41,14 @@ func starters(o options) ([]starter, error) {
 		{name: "floor", floors: measureFloors},
 		{name: "rude", rude: measureRude},
 		{name: "replicas", rolling: measureRolling},
+		{name: "kubernetes", open: openKube},
+		{name: "consul", open: openConsul},
 	}
 	var chosen []starter
 	for name := range strings.SplitSeq(o.servers, ",") {
 		i := slices.IndexFunc(known, func(s starter) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("-servers: there is no %q; there are outrigger, SnapshotCache, floor, rude and replicas", name)
+			return nil, fmt.Errorf("-servers: there is no %q; there are outrigger, SnapshotCache, floor, rude, replicas, kubernetes and consul", name)
 		}
 		chosen = append(chosen, known[i])
 	}
