@@ -30,42 +30,42 @@ type Mirror struct {
 	// Log holds every update in order.
 	Log []discovery.Update
 
-	t       testing.TB
+	tb      testing.TB
 	updates chan discovery.Update
 	ended   chan error
 	stop    context.CancelFunc
 }
 
 // Start runs a source until the test ends or Stop.
-func Start(t testing.TB, source discovery.Source) *Mirror {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+func Start(tb testing.TB, source discovery.Source) *Mirror {
+	tb.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 	m := &Mirror{
 		Services:  make(map[discovery.ServiceID]*discovery.Service),
 		Endpoints: make(map[discovery.ShardID]*discovery.EndpointSet),
 		Workloads: make(map[discovery.WorkloadID]*discovery.Workload),
 		Problems:  make(map[discovery.ObjectID][]discovery.Problem),
-		t:         t, updates: make(chan discovery.Update), ended: make(chan error, 1), stop: stop,
+		tb:        tb, updates: make(chan discovery.Update), ended: make(chan error, 1), stop: stop,
 	}
 	go func() { m.ended <- source.Run(ctx, m.updates) }()
-	t.Cleanup(m.Stop)
+	tb.Cleanup(m.Stop)
 	return m
 }
 
 // Stop ends the source and waits for it.
 func (m *Mirror) Stop() {
-	m.t.Helper()
+	m.tb.Helper()
 	m.stop()
 	err := <-m.ended
 	if !errors.Is(err, context.Canceled) {
-		m.t.Errorf("Run returned %v", err)
+		m.tb.Errorf("Run returned %v", err)
 	}
 	m.ended <- err
 }
 
 // Await takes updates until done says so; it returns those that it took.
 func (m *Mirror) Await(what string, done func(m *Mirror) bool) []discovery.Update {
-	m.t.Helper()
+	m.tb.Helper()
 	first := len(m.Log)
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
@@ -75,9 +75,9 @@ func (m *Mirror) Await(what string, done func(m *Mirror) bool) []discovery.Updat
 			m.take(update)
 		case err := <-m.ended:
 			m.ended <- err
-			m.t.Fatalf("waiting until %s: Run returned %v", what, err)
+			m.tb.Fatalf("waiting until %s: Run returned %v", what, err)
 		case <-timeout.C:
-			m.t.Fatalf("waiting until %s: it does not come; there is\n%s", what, m)
+			m.tb.Fatalf("waiting until %s: it does not come; there is\n%s", what, m)
 		}
 	}
 	return m.Log[first:]
