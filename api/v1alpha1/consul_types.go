@@ -42,13 +42,13 @@ type ConsulSource struct {
 	//
 	// +optional
 	Partition ConsulName `json:"partition,omitempty"`
-	// Peers whose imported services belong to the mesh too. Default: none;
-	// a catalog does not list them by itself.
+	// Peers whose imported services belong to the mesh too. Default: none.
 	//
 	// +optional
-	// +listType=set
+	// +listType=map
+	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
-	Peers []ConsulName `json:"peers,omitempty"`
+	Peers []ConsulPeer `json:"peers,omitempty"`
 	// Namespace that the services appear in, as <name>.<namespace>. Default:
 	// consul, so that no service of Consul takes the name of another one by
 	// chance.
@@ -57,6 +57,28 @@ type ConsulSource struct {
 	// +kubebuilder:default=consul
 	MeshNamespace Name `json:"meshNamespace,omitempty"`
 }
+
+// ConsulPeer is a peering of a Consul.
+type ConsulPeer struct {
+	// Name of the peering, as this Consul has it.
+	//
+	// +required
+	Name ConsulName `json:"name"`
+	// Names of the services that the peer exports and the mesh is to have.
+	// They have to be named, because no catalog lists them.
+	//
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	Services []ConsulServiceName `json:"services"`
+}
+
+// ConsulServiceName is what Consul calls a service.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+type ConsulServiceName string
 
 // ServiceJoin says that a service and one of Consul's are one.
 type ServiceJoin struct {

@@ -10,14 +10,15 @@ import (
 
 // The limits of the lists and texts of a MeshConfig; the markers beside the types say the same.
 const (
-	maxConsul      = 16
-	maxPeers       = 32
-	maxJoins       = 128
-	maxURL         = 300
-	maxPath        = 1024
-	maxConsulName  = 128
-	maxServiceName = 253
-	maxShare       = 100
+	maxConsul       = 16
+	maxPeers        = 32
+	maxPeerServices = 256
+	maxJoins        = 128
+	maxURL          = 300
+	maxPath         = 1024
+	maxConsulName   = 128
+	maxServiceName  = 253
+	maxShare        = 100
 )
 
 // The patterns of the markers.
@@ -53,20 +54,42 @@ func (c *ConsulSource) validate(at *field.Path) field.ErrorList {
 	return append(errs, validateOptionalName(at.Child("meshNamespace"), c.MeshNamespace)...)
 }
 
-func validatePeers(at *field.Path, peers []ConsulName) field.ErrorList {
+func validatePeers(at *field.Path, peers []ConsulPeer) field.ErrorList {
 	errs := validateLength(at, len(peers), maxPeers)
 	seen := make(map[ConsulName]*field.Path, len(peers))
 	for i, peer := range peers {
 		at := at.Index(i)
-		if peer == "" {
-			errs = append(errs, field.Required(at, "name the peer"))
+		if peer.Name == "" {
+			errs = append(errs, field.Required(at.Child("name"), "name the peering"))
 		}
-		errs = append(errs, validateConsulName(at, peer)...)
-		if first := seen[peer]; first != nil {
-			errs = append(errs, duplicate(at, string(peer), first))
+		errs = append(errs, validateConsulName(at.Child("name"), peer.Name)...)
+		errs = append(errs, validatePeerServices(at.Child("services"), peer.Services)...)
+		if first := seen[peer.Name]; first != nil {
+			errs = append(errs, duplicate(at, string(peer.Name), first))
 			continue
 		}
-		seen[peer] = at
+		seen[peer.Name] = at
+	}
+	return errs
+}
+
+func validatePeerServices(at *field.Path, services []ConsulServiceName) field.ErrorList {
+	errs := validateLength(at, len(services), maxPeerServices)
+	if len(services) == 0 {
+		errs = append(errs, field.Required(at, "name the services of the peer that the mesh is to have"))
+	}
+	seen := make(map[ConsulServiceName]*field.Path, len(services))
+	for i, service := range services {
+		at := at.Index(i)
+		switch first := seen[service]; {
+		case service == "":
+			errs = append(errs, field.Required(at, "name the service of Consul"))
+		case utf8.RuneCountInString(string(service)) > maxServiceName:
+			errs = append(errs, field.TooLong(at, string(service), maxServiceName))
+		case first != nil:
+			errs = append(errs, duplicate(at, string(service), first))
+		}
+		seen[service] = at
 	}
 	return errs
 }

@@ -31,7 +31,7 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
-		newServer(), newToken(), newBootstrap(), newCertificate(), newValidate(), newProxies(), newProxy(), newWait(), newLab(), cli.NewVersion("outrigger", version),
+		newServer(), newToken(), newBootstrap(), newCertificate(), newValidate(), newProxies(), newProxy(), newWait(), newSources(), newLab(), cli.NewVersion("outrigger", version),
 	)
 	return root
 }

@@ -11,8 +11,15 @@ import (
 	"outrigger.dev/outrigger/xds/replica"
 )
 
-const serverLong = `Run the control plane: read a folder of YAML and watch it, issue identities from
-the authority in the data folder, and stream configuration to every sidecar.
+const serverLong = `Run the control plane: watch what the mesh is made of, issue identities from the
+authority in the data folder, and stream configuration to every sidecar.
+
+The mesh is made of a folder of YAML (--config-dir), a Kubernetes cluster
+(--kubeconfig or --in-cluster), a Consul datacenter (--consul-address; more of
+them in the MeshConfig), or several of these. Nothing is served before each has
+told its whole state; what a registry told last stays in use while it cannot be
+asked, and "outrigger sources" says what is held. With --last-good-file a
+server that starts while a registry is away begins with what it wrote there.
 
 The data folder holds the authority's key, the key of join tokens, roots.pem
 (which proxies verify this server with) and the sockets that the other commands
@@ -38,12 +45,15 @@ type serverFlags struct {
 func newServer() *cobra.Command {
 	f := &serverFlags{}
 	cmd := &cobra.Command{
-		Use:   "server --config-dir DIR --data-dir DIR",
+		Use:   "server --config-dir DIR|--kubeconfig FILE|--in-cluster|--consul-address URL --data-dir DIR",
 		Short: "Run the control plane",
 		Long:  serverLong,
 		Example: `  outrigger server --config-dir mesh/ --data-dir data/
   outrigger server --config-dir mesh/ --data-dir /var/lib/outrigger \
     --xds-listen 0.0.0.0:15010 --server-name xds.example.org --log-format json
+  outrigger server --kubeconfig ~/.kube/config --data-dir data/
+  outrigger server --in-cluster --data-dir /var/lib/outrigger --consul-address https://consul:8501 \
+    --consul-token-file /etc/consul/token --consul-ca-file /etc/consul/ca.pem
   outrigger server --config-dir mesh/ --data-dir data/ --replica b \
     --xds-listen 127.0.0.1:15020 --metrics-listen 127.0.0.1:15024`,
 		Args:              cli.Arguments(),
@@ -71,14 +81,41 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&c.Replica, "replica", replica.Main, "name of this server among those of the data folder")
 	flags.StringVar(&c.PeerListen, "peer-listen", "", "address for servers on other machines, such as 0.0.0.0:15012 (default: off)")
 	flags.StringSliceVar(&c.Peers, "peer", nil, "HOST:PORT of the --peer-listen of a server on another machine (repeatable)")
+	f.addRegistries(cmd)
 	f.log.add(cmd)
 	// The flag was just added, so that this cannot fail.
 	_ = cmd.MarkFlagDirname("config-dir")
 }
 
+func (f *serverFlags) addRegistries(cmd *cobra.Command) {
+	c, flags := &f.config, cmd.Flags()
+	flags.StringVar(&c.Kubernetes.Kubeconfig, "kubeconfig", "", "file with the access to a Kubernetes cluster, whose current context is used")
+	flags.BoolVar(&c.Kubernetes.InCluster, "in-cluster", false, "watch the Kubernetes cluster that the server runs in")
+	flags.StringVar(&c.Kubernetes.ClusterID, "cluster-id", "kubernetes", "name of the Kubernetes cluster in logs, metrics and messages")
+	flags.StringVar(&c.Kubernetes.LeaseNamespace, "lease-namespace", "outrigger-system", "namespace of the lease of the server that writes conditions")
+	flags.StringVar(&c.Consul.Address, "consul-address", "", "URL of a Consul agent or server, such as https://consul.example.org:8501")
+	flags.StringVar(&c.Consul.TokenFile, "consul-token-file", "", "file with the token for Consul; it may be rotated")
+	flags.StringVar(&c.Consul.CAFile, "consul-ca-file", "", "file with the roots of Consul's certificate (default: those of the machine)")
+	flags.StringVar(&c.LastGoodFile, "last-good-file", "", "file that keeps the last good state of registries for the next start (default: off)")
+}
+
+// checkSources refuses a server that has nothing to watch, and what contradicts itself.
+func (f *serverFlags) checkSources(cmd *cobra.Command) error {
+	c := f.config
+	switch {
+	case c.Kubernetes.Kubeconfig != "" && c.Kubernetes.InCluster:
+		return cli.Usagef(cmd, "--kubeconfig and --in-cluster exclude each other: give one of them")
+	case c.Consul.Address == "" && (c.Consul.TokenFile != "" || c.Consul.CAFile != ""):
+		return cli.Usagef(cmd, "--consul-token-file and --consul-ca-file need --consul-address URL")
+	case c.ConfigDir == "" && c.Kubernetes.Kubeconfig == "" && !c.Kubernetes.InCluster && c.Consul.Address == "":
+		return cli.Usagef(cmd, "no configuration: give --config-dir DIR, a folder of YAML, or --kubeconfig FILE, --in-cluster or --consul-address URL")
+	}
+	return nil
+}
+
 func (f *serverFlags) run(cmd *cobra.Command) error {
-	if f.config.ConfigDir == "" {
-		return cli.Usagef(cmd, "no configuration: give --config-dir DIR, a folder of YAML")
+	if err := f.checkSources(cmd); err != nil {
+		return err
 	}
 	if err := needDataDir(cmd, f.config.DataDir); err != nil {
 		return err

@@ -24,13 +24,22 @@ func consulSources(from []v1alpha1.ConsulSource) []policy.ConsulSource {
 			MeshNamespace: string(cmp.Or(from[i].MeshNamespace, v1alpha1.DefaultConsulNamespace)),
 		}
 		for _, peer := range from[i].Peers {
-			source.Peers = append(source.Peers, string(peer))
+			source.Peers = append(source.Peers, consulPeer(peer))
 		}
-		slices.Sort(source.Peers)
+		slices.SortFunc(source.Peers, func(a, b policy.ConsulPeer) int { return strings.Compare(a.Name, b.Name) })
 		sources = append(sources, source)
 	}
 	slices.SortFunc(sources, func(a, b policy.ConsulSource) int { return strings.Compare(a.Name, b.Name) })
 	return sources
+}
+
+func consulPeer(from v1alpha1.ConsulPeer) policy.ConsulPeer {
+	peer := policy.ConsulPeer{Name: string(from.Name)}
+	for _, service := range from.Services {
+		peer.Services = append(peer.Services, string(service))
+	}
+	slices.Sort(peer.Services)
+	return peer
 }
 
 func joinRules(object discovery.ObjectID, from []v1alpha1.ServiceJoin) []discovery.JoinRule {

@@ -14,6 +14,7 @@ import (
 //	GET /report                       how far each open stream is; ?standing
 //	GET /resources                    what each view holds; ?proxy=NAME ?type=TYPE ?name=NAME ?bodies=false
 //	GET /scopes                       the sets of services that proxies see
+//	GET /sources                      how the sources of the mesh are, and what is held of them
 //	GET /problems                     what is wrong with what users wrote
 //	GET /debug/pprof/                 Go's profiles
 func (s *Service) Handler() http.Handler {
@@ -21,6 +22,7 @@ func (s *Service) Handler() http.Handler {
 	s.addShared(mux)
 	mux.HandleFunc("GET /resources", s.serveResources)
 	mux.HandleFunc("GET /scopes", s.serveScopes)
+	mux.HandleFunc("GET /sources", s.serveSources)
 	mux.HandleFunc("GET /problems", s.serveProblems)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -56,6 +58,11 @@ type Resources struct {
 // Scopes is the answer of /scopes.
 type Scopes struct {
 	Scopes []Scope `json:"scopes"`
+}
+
+// Sources is the answer of /sources.
+type Sources struct {
+	Sources []Source `json:"sources"`
 }
 
 // Problems is the answer of /problems.
@@ -115,6 +122,10 @@ func (s *Service) serveResources(w http.ResponseWriter, r *http.Request) {
 
 func (s *Service) serveScopes(w http.ResponseWriter, _ *http.Request) {
 	respond(w, http.StatusOK, Scopes{Scopes: scopesOf(s.store.Views())})
+}
+
+func (s *Service) serveSources(w http.ResponseWriter, _ *http.Request) {
+	respond(w, http.StatusOK, Sources{Sources: append([]Source{}, s.sources()...)})
 }
 
 func (s *Service) serveProblems(w http.ResponseWriter, _ *http.Request) {

@@ -25,6 +25,8 @@ type Config struct {
 	Engine Engine
 	// Problems returns what is wrong with what users wrote, in order; nil: nothing is.
 	Problems func() []Problem
+	// Sources returns how the sources of the mesh are, in order; nil: there are none.
+	Sources func() []Source
 	// Replica is the name of this server among those of its mesh, and Settings are what all of them must have alike.
 	Replica  string
 	Settings map[string]string
@@ -39,6 +41,7 @@ type Service struct {
 	store    *cache.Store
 	engine   Engine
 	problems func() []Problem
+	sources  func() []Source
 	replica  string
 	settings map[string]string
 	ledger   *Ledger
@@ -51,6 +54,9 @@ func New(c Config) *Service {
 	if c.Problems == nil {
 		c.Problems = func() []Problem { return nil }
 	}
+	if c.Sources == nil {
+		c.Sources = func() []Source { return nil }
+	}
 	if c.Ledger == nil {
 		c.Ledger = &Ledger{}
 	}
@@ -58,7 +64,7 @@ func New(c Config) *Service {
 		c.Standing = func() (string, error) { return "", errors.New("the source knows no revisions") }
 	}
 	return &Service{
-		store: c.Store, engine: c.Engine, problems: c.Problems, replica: c.Replica, settings: c.Settings,
+		store: c.Store, engine: c.Engine, problems: c.Problems, sources: c.Sources, replica: c.Replica, settings: c.Settings,
 		ledger: c.Ledger, standing: c.Standing, started: time.Now(),
 	}
 }

@@ -41,6 +41,13 @@ func (c *Client) Proxy(ctx context.Context, name string) (debug.Proxy, error) {
 	return proxy, err
 }
 
+// Sources returns how the sources of the first server that answers are; every replica watches for itself.
+func (c *Client) Sources(ctx context.Context) ([]debug.Source, error) {
+	var answer debug.Sources
+	err := c.get(ctx, "/sources", &answer)
+	return answer.Sources, err
+}
+
 // get asks the first server that answers. The error is that of the first place, a *net.OpError when no server answers.
 func (c *Client) get(ctx context.Context, path string, answer any) error {
 	first := debug.NewClient(c.dataDir).Get(ctx, path, answer)

@@ -44,6 +44,10 @@ func full(t *testing.T) *metrics.Metrics {
 			return []metrics.Source{{
 				ID: discovery.SourceID{Kind: "file", Name: "mesh"}, Synced: true,
 				Updated: epoch.Add(-time.Minute), Trouble: epoch.Add(-time.Second),
+			}, {
+				ID: discovery.SourceID{Kind: "consul", Name: "dc1"}, Synced: true,
+				Watching: &discovery.Stats{ReadAt: epoch.Add(-time.Second), Wakes: 5, IdleWakes: 2, Errors: 3, Throttled: 1},
+				Held:     &metrics.Held{Endpoints: 4, Dead: 1, DeadFor: time.Minute},
 			}}
 		},
 		Problems: func() []metrics.Problem {

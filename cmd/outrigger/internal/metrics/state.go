@@ -53,6 +53,21 @@ type Source struct {
 	Updated time.Time
 	// Trouble is since when what it says is not to be believed; zero: it is.
 	Trouble time.Time
+	// Watching is what it knows of its own watching, Held what is served although it says that it is gone;
+	// nil where nobody knows.
+	Watching *discovery.Stats
+	Held     *Held
+}
+
+// Held is what is held of a source.
+type Held struct {
+	Endpoints, Workloads, Policies int
+	// Saved and Dead count endpoints that were held and came back, or were gone; DeadFor is for how long the latter
+	// were served, together.
+	Saved, Dead uint64
+	DeadFor     time.Duration
+	// Rereads counts second reads by their result.
+	Confirmed, Contradicted, Failed uint64
 }
 
 // Problem is something wrong with what a user wrote.
@@ -75,6 +90,7 @@ type state struct {
 
 	resources, views, scopes, nodes, layers, revision *prometheus.Desc
 	synced, age, stale                                *prometheus.Desc
+	watching                                          watching
 	problems, problem, refused                        *prometheus.Desc
 	signed, leaf, roots, replica                      *prometheus.Desc
 }
@@ -83,6 +99,7 @@ func newState(from State, engine *Engine) *state {
 	return &state{
 		from:      from,
 		engine:    engine,
+		watching:  newWatching(),
 		resources: desc("outrigger_resources", "Resources in all layers, by type.", "type"),
 		views:     desc("outrigger_views", "Different views of the mesh."),
 		scopes:    desc("outrigger_scopes", "Different sets of services that proxies see."),
@@ -117,6 +134,7 @@ func (s *state) Describe(out chan<- *prometheus.Desc) {
 	} {
 		out <- d
 	}
+	s.watching.describe(out)
 }
 
 // Collect reads the state.
@@ -164,6 +182,7 @@ func (s *state) collectSources(out chan<- prometheus.Metric, now time.Time) {
 		if !source.Updated.IsZero() {
 			gauge(out, s.age, now.Sub(source.Updated).Seconds(), name)
 		}
+		s.watching.collect(out, source, now)
 	}
 }
 

@@ -15,15 +15,19 @@ import (
 	"google.golang.org/grpc/status"
 
 	"outrigger.dev/outrigger/certs"
+	certskube "outrigger.dev/outrigger/certs/kube"
+	"outrigger.dev/outrigger/discovery"
 	"outrigger.dev/outrigger/xds/server"
 )
 
 var errNotYet = errors.New("the mesh has not been read yet; come again")
 
-// authenticator lets a stream in when its join token is good, or its certificate one that names a workload, and the
-// workload that it is for exists, with that service account and in the mesh.
+// authenticator lets a stream in when its join token is good, or its pod's token, or its certificate one that names a
+// workload, and the workload that it is for exists, with that service account and in the mesh.
 type authenticator struct {
-	tokens  *certs.TokenVerifier
+	tokens *certs.TokenVerifier
+	// pods has tokens of pods reviewed; nil without a cluster.
+	pods    *certskube.Reviewer
 	members *members
 	// ready is closed when the whole mesh has been published. Callers with a good token wait for
 	// it: after a restart that is sooner than their next attempt.
@@ -41,6 +45,14 @@ func newAuthenticator(tokens *certs.TokenVerifier, members *members, ready <-cha
 	}
 }
 
+// reviews has the tokens of pods reviewed from now on.
+func (a *authenticator) reviews(k *cluster) *authenticator {
+	if k != nil {
+		a.pods = k.reviewer
+	}
+	return a
+}
+
 // Authenticate returns who a caller is, and logs who is refused.
 func (a *authenticator) Authenticate(ctx context.Context, credentials server.Credentials) (server.Peer, error) {
 	caller, err := a.identify(ctx, credentials)
@@ -55,8 +67,11 @@ func (a *authenticator) Authenticate(ctx context.Context, credentials server.Cre
 }
 
 func (a *authenticator) identify(ctx context.Context, credentials server.Credentials) (server.Peer, error) {
-	claims, err := a.claims(credentials)
-	if err != nil {
+	c, err := a.claims(ctx, credentials)
+	switch {
+	case errors.Is(err, certskube.ErrUnavailable), ctx.Err() != nil && err != nil:
+		return server.Peer{}, err // Whoever it is comes again.
+	case err != nil:
 		return server.Peer{}, fmt.Errorf("%w: %w", server.ErrUnauthenticated, err)
 	}
 	select {
@@ -64,23 +79,59 @@ func (a *authenticator) identify(ctx context.Context, credentials server.Credent
 	case <-ctx.Done():
 		return server.Peer{}, errNotYet
 	}
-	caller := peerOf(claims)
-	if err := a.members.admit(caller.Node, caller.ServiceAccount, enter(ctx, caller.Node)); err != nil {
+	if err := a.members.admit(c.peer.Node, c.check, enter(ctx, c.peer.Node)); err != nil {
 		return server.Peer{}, fmt.Errorf("%w: %w", server.ErrPermissionDenied, err)
 	}
-	return caller, nil
+	return c.peer, nil
+}
+
+// claimed is who good credentials say that a caller is, and whether that is the workload that the mesh knows.
+type claimed struct {
+	peer  server.Peer
+	check func(*discovery.Workload) error
 }
 
 // claims returns what good credentials say. Where there are both, the token counts.
-func (a *authenticator) claims(credentials server.Credentials) (certs.Claims, error) {
+func (a *authenticator) claims(ctx context.Context, credentials server.Credentials) (claimed, error) {
 	switch {
 	case !credentials.BearerToken.IsZero():
-		return a.tokens.Verify(certs.NewToken(string(credentials.BearerToken.Reveal())))
+		return a.bearer(ctx, certs.NewToken(string(credentials.BearerToken.Reveal())))
 	case len(credentials.PeerCertificates) > 0:
-		return a.certified(credentials.PeerCertificates[0])
+		claims, err := a.certified(credentials.PeerCertificates[0])
+		return claimedBy(claims), err
 	default:
-		return certs.Claims{}, errors.New("no token; send authorization: Bearer TOKEN, with a token that `outrigger token` made")
+		return claimed{}, errors.New("no token; send authorization: Bearer TOKEN, with a token that `outrigger token` made or that Kubernetes projects for the audience outrigger")
 	}
+}
+
+// bearer takes a join token of this mesh, and otherwise asks the cluster whose token it is.
+func (a *authenticator) bearer(ctx context.Context, token certs.Token) (claimed, error) {
+	claims, err := a.tokens.Verify(token)
+	if a.pods == nil || !errors.Is(err, certs.ErrTokenInvalid) {
+		return claimedBy(claims), err
+	}
+	pod, err := a.pods.Review(ctx, token)
+	if err != nil {
+		return claimed{}, err
+	}
+	identity := certs.Identity{TrustDomain: a.tokens.TrustDomain(), Namespace: pod.Namespace, ServiceAccount: pod.ServiceAccount}
+	if err := identity.Validate(); err != nil {
+		return claimed{}, err
+	}
+	return claimed{
+		peer:  peerOf(identity, pod.Pod, pod.Expires),
+		check: func(w *discovery.Workload) error { return certskube.Match(pod, w) },
+	}, nil
+}
+
+func claimedBy(claims certs.Claims) claimed {
+	peer := peerOf(claims.Identity, claims.Workload, claims.ExpiresAt)
+	return claimed{peer: peer, check: func(w *discovery.Workload) error {
+		if w.ServiceAccount != peer.ServiceAccount {
+			return fmt.Errorf("workload %s runs as service account %s, the token says %s", peer.Node, w.ServiceAccount, peer.ServiceAccount)
+		}
+		return nil
+	}}
 }
 
 // certified returns what a certificate says that TLS has verified.
@@ -95,12 +146,11 @@ func (a *authenticator) certified(cert *x509.Certificate) (certs.Claims, error) 
 	return certs.Claims{Identity: identity, Workload: workload, ExpiresAt: cert.NotAfter}, nil
 }
 
-func peerOf(claims certs.Claims) server.Peer {
-	id := claims.Identity
+func peerOf(id certs.Identity, workload string, expires time.Time) server.Peer {
 	return server.Peer{
-		Node: id.Namespace + "/" + claims.Workload, Cluster: id.Namespace + "/" + id.ServiceAccount,
-		Namespace: id.Namespace, ServiceAccount: id.ServiceAccount, Workload: claims.Workload,
-		Identity: id.String(), Expires: claims.ExpiresAt,
+		Node: id.Namespace + "/" + workload, Cluster: id.Namespace + "/" + id.ServiceAccount,
+		Namespace: id.Namespace, ServiceAccount: id.ServiceAccount, Workload: workload,
+		Identity: id.String(), Expires: expires,
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"outrigger.dev/outrigger/cmd/outrigger/internal/metrics"
 	"outrigger.dev/outrigger/cmd/outrigger/internal/problems"
 	"outrigger.dev/outrigger/discovery"
-	"outrigger.dev/outrigger/discovery/file"
 	"outrigger.dev/outrigger/xds/debug"
 )
 
@@ -17,42 +16,44 @@ type board struct {
 	mu sync.Mutex
 	// places are where objects stand: the compiler and the core do not always know it.
 	places *problems.Places
-	// files by name; rules and model by object.
-	files map[string][]discovery.Problem
-	rules map[discovery.ObjectID][]discovery.Problem
-	model map[discovery.ObjectID][]discovery.Problem
+	files  map[string][]discovery.Problem
+	// found is by finder, then by object.
+	found map[string]map[discovery.ObjectID][]discovery.Problem
+	// told passes on what every finder found; nil: nobody else wants it.
+	told func(finder string, changed map[discovery.ObjectID][]discovery.Problem)
 }
 
 func newBoard() *board {
 	return &board{
 		places: problems.NewPlaces(),
 		files:  map[string][]discovery.Problem{},
-		rules:  map[discovery.ObjectID][]discovery.Problem{},
-		model:  map[discovery.ObjectID][]discovery.Problem{},
+		found:  map[string]map[discovery.ObjectID][]discovery.Problem{},
 	}
 }
 
 // setFiles takes in what a source says of places and of its files, before anything is made of it.
-func (b *board) setFiles(update file.Update) {
+func (b *board) setFiles(said news) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.places.Note(update.Policies.Locations)
-	upsert(b.files, update.Files)
+	b.places.Note(said.policies.Locations)
+	upsert(b.files, said.files)
 }
 
-// setRules takes in what the compiler found, and returns what is new of it, with its place.
-func (b *board) setRules(changed map[discovery.ObjectID][]discovery.Problem) []discovery.Problem {
-	return b.set(b.rules, changed)
-}
-
-// setModel takes in what the core found, and returns what is new of it, with its place.
-func (b *board) setModel(changed map[discovery.ObjectID][]discovery.Problem) []discovery.Problem {
-	return b.set(b.model, changed)
-}
-
-func (b *board) set(known, changed map[discovery.ObjectID][]discovery.Problem) []discovery.Problem {
+// set takes in what a finder found, and returns what is new of it, with its place.
+func (b *board) set(finder string, changed map[discovery.ObjectID][]discovery.Problem) []discovery.Problem {
+	if len(changed) == 0 {
+		return nil
+	}
+	if b.told != nil {
+		b.told(finder, changed)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	known := b.found[finder]
+	if known == nil {
+		known = map[discovery.ObjectID][]discovery.Problem{}
+		b.found[finder] = known
+	}
 	var fresh []discovery.Problem
 	for object, list := range changed {
 		for _, p := range list {
@@ -65,6 +66,17 @@ func (b *board) set(known, changed map[discovery.ObjectID][]discovery.Problem) [
 	fresh = b.places.Fill(fresh)
 	problems.Sort(fresh)
 	return fresh
+}
+
+// emptied returns that nothing is wrong any more of what a finder found.
+func (b *board) emptied(finder string) map[discovery.ObjectID][]discovery.Problem {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clean := map[discovery.ObjectID][]discovery.Problem{}
+	for object := range b.found[finder] {
+		clean[object] = nil
+	}
+	return clean
 }
 
 // upsert takes in lists that are complete; an empty one says that nothing is wrong any more.
@@ -86,7 +98,7 @@ func (b *board) all() []discovery.Problem {
 	for _, list := range b.files {
 		all = append(all, list...)
 	}
-	for _, found := range []map[discovery.ObjectID][]discovery.Problem{b.rules, b.model} {
+	for _, found := range b.found {
 		for _, list := range found {
 			all = append(all, list...)
 		}

@@ -7,18 +7,18 @@ import (
 	"testing"
 
 	"outrigger.dev/outrigger/discovery"
-	"outrigger.dev/outrigger/discovery/file"
+	"outrigger.dev/outrigger/policy/compile"
 )
 
 func TestBoardKeepsWhatEachFinderSays(t *testing.T) {
 	t.Parallel()
 	b := newBoard()
 	object := discovery.ObjectID{Kind: "Service", Namespace: "shop", Name: "cart"}
-	b.setFiles(file.Update{Files: map[string][]discovery.Problem{
+	b.setFiles(news{files: map[string][]discovery.Problem{
 		"b.yaml": {{Location: "b.yaml:10", Message: "x"}, {Location: "b.yaml:9", Message: "y"}},
 	}})
-	b.setRules(map[discovery.ObjectID][]discovery.Problem{object: {{Object: object, Location: "a.yaml:3", Message: "z"}}})
-	b.setModel(map[discovery.ObjectID][]discovery.Problem{object: {{Object: object, Location: "a.yaml:1", Warning: true}}})
+	b.set(finderRules, map[discovery.ObjectID][]discovery.Problem{object: {{Object: object, Location: "a.yaml:3", Message: "z"}}})
+	b.set(finderModel, map[discovery.ObjectID][]discovery.Problem{object: {{Object: object, Location: "a.yaml:1", Warning: true}}})
 	var places []string
 	for _, p := range b.all() {
 		places = append(places, p.Location)
@@ -26,8 +26,8 @@ func TestBoardKeepsWhatEachFinderSays(t *testing.T) {
 	if got := strings.Join(places, " "); got != "a.yaml:1 a.yaml:3 b.yaml:9 b.yaml:10" {
 		t.Errorf("order %s", got)
 	}
-	b.setRules(map[discovery.ObjectID][]discovery.Problem{object: nil})
-	b.setFiles(file.Update{Files: map[string][]discovery.Problem{"b.yaml": nil}})
+	b.set(finderRules, map[discovery.ObjectID][]discovery.Problem{object: nil})
+	b.setFiles(news{files: map[string][]discovery.Problem{"b.yaml": nil}})
 	if rest := b.forMetrics(); len(rest) != 1 || rest[0].File != "a.yaml" || rest[0].Line != "1" || !rest[0].Warning {
 		t.Errorf("rest %+v", rest)
 	}
@@ -38,13 +38,13 @@ func TestBoardSaysWhereAndTellsOnce(t *testing.T) {
 	b := newBoard()
 	service := discovery.ObjectID{Kind: "Service", Namespace: "shop", Name: "cart"}
 	rule := discovery.ObjectID{Kind: "ProxyConfig", Namespace: "shop", Name: "web"}
-	b.setFiles(file.Update{Policies: file.Policies{
+	b.setFiles(news{policies: compile.Objects{
 		Locations: map[discovery.ObjectID]string{service: "a.yaml:7", rule: "b.yaml:3"},
 	}})
 	first := map[discovery.ObjectID][]discovery.Problem{
 		service: {{Object: service, Message: "one"}}, rule: {{Object: rule, Message: "two"}},
 	}
-	fresh := b.setModel(first)
+	fresh := b.set(finderModel, first)
 	if len(fresh) != 2 || fresh[0].Location != "a.yaml:7" || fresh[1].Location != "b.yaml:3" {
 		t.Errorf("new: %+v", fresh)
 	}
@@ -55,7 +55,7 @@ func TestBoardSaysWhereAndTellsOnce(t *testing.T) {
 		t.Errorf("debug: %+v", shown)
 	}
 	first[service] = append(first[service], discovery.Problem{Object: service, Message: "three"})
-	if fresh = b.setModel(first); len(fresh) != 1 || fresh[0].Message != "three" {
+	if fresh = b.set(finderModel, first); len(fresh) != 1 || fresh[0].Message != "three" {
 		t.Errorf("told again: %+v", fresh)
 	}
 }

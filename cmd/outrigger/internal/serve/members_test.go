@@ -23,6 +23,13 @@ func workload(account string, sidecar bool) discovery.Update {
 	}}
 }
 
+// runsAs is the check of a join token for that service account.
+func runsAs(account string) func(*discovery.Workload) error {
+	return claimedBy(certs.Claims{
+		Identity: certs.Identity{TrustDomain: "cluster.local", Namespace: "shop", ServiceAccount: account}, Workload: "web-1",
+	}).check
+}
+
 func newGuard(t *testing.T) (*guard, context.Context) {
 	t.Helper()
 	ctx, end := context.WithCancelCause(t.Context())
@@ -35,7 +42,7 @@ func TestMembersEndStreamsOfAnotherAccount(t *testing.T) {
 	m := newMembers()
 	m.apply(workload("web", true))
 	g, ctx := newGuard(t)
-	if err := m.admit("shop/web-1", "web", g); err != nil {
+	if err := m.admit("shop/web-1", runsAs("web"), g); err != nil {
 		t.Fatal(err)
 	}
 	m.apply(workload("web", true))
@@ -58,14 +65,14 @@ func TestMembersAdmit(t *testing.T) {
 	t.Parallel()
 	m := newMembers()
 	m.apply(workload("web", true))
-	if err := m.admit("shop/web-1", "admin", nil); err == nil || !strings.Contains(err.Error(), "runs as service account web") {
+	if err := m.admit("shop/web-1", runsAs("admin"), nil); err == nil || !strings.Contains(err.Error(), "runs as service account web") {
 		t.Errorf("another account: %v", err)
 	}
-	if err := m.admit("shop/web-2", "web", nil); !errors.Is(err, errNoMember) {
+	if err := m.admit("shop/web-2", runsAs("web"), nil); !errors.Is(err, errNoMember) {
 		t.Errorf("an unknown workload: %v", err)
 	}
 	m.apply(workload("web", false))
-	if err := m.admit("shop/web-1", "web", nil); !errors.Is(err, errNoMember) {
+	if err := m.admit("shop/web-1", runsAs("web"), nil); !errors.Is(err, errNoMember) {
 		t.Errorf("a workload without a sidecar: %v", err)
 	}
 }
@@ -111,14 +118,14 @@ func TestAuthenticateWaitsForTheMesh(t *testing.T) {
 func TestReadinessSaysWhyNot(t *testing.T) {
 	t.Parallel()
 	r := newReadiness()
-	r.wait("file/mesh", "has not been read yet")
+	r.waitSource("file/mesh", "has not been read yet")
 	r.wait("server", "draining")
 	recorder := httptest.NewRecorder()
 	r.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 	if want := "file/mesh: has not been read yet\nserver: draining\n"; recorder.Code != http.StatusServiceUnavailable || recorder.Body.String() != want {
 		t.Errorf("%d %q", recorder.Code, recorder.Body)
 	}
-	r.done("file/mesh")
+	r.sourcesDone()
 	r.done("server")
 	recorder = httptest.NewRecorder()
 	r.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/readyz", nil))

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -12,7 +11,8 @@ import (
 	"outrigger.dev/outrigger/certs"
 	"outrigger.dev/outrigger/cmd/outrigger/internal/metrics"
 	"outrigger.dev/outrigger/discovery"
-	"outrigger.dev/outrigger/discovery/file"
+	"outrigger.dev/outrigger/discovery/hold"
+	"outrigger.dev/outrigger/discovery/merge"
 	"outrigger.dev/outrigger/policy/compile"
 	"outrigger.dev/outrigger/xds/build"
 	"outrigger.dev/outrigger/xds/cache"
@@ -23,13 +23,18 @@ import (
 
 // plane is the control plane, put together and not started.
 type plane struct {
-	config  Config
-	ready   *readiness
+	config Config
+	ready  *readiness
+	// looked is closed when the whole mesh has been looked at, so that it is known what is wrong with what.
+	looked  chan struct{}
 	metrics *metrics.Metrics
 
-	source *file.Source
-	input  *input
-	feed   *feed.Feed
+	registries []registry
+	cluster    *cluster // nil without one
+	last       *hold.File
+	input      *input
+	feed       *feed.Feed
+
 	engine *server.Server
 	xds    *grpc.Server
 	debug  *debug.Service
@@ -40,58 +45,106 @@ type plane struct {
 
 // newPlane puts the parts together in the order in which data goes through them.
 func newPlane(c Config, id *identity, replicas *replicas) (*plane, error) {
-	p := &plane{config: c, ready: newReadiness(), replicas: replicas}
+	p := &plane{config: c, ready: newReadiness(), replicas: replicas, looked: make(chan struct{})}
 	p.metrics = metrics.New(metrics.Build{Version: c.Version, Revision: c.Revision, Go: runtime.Version()})
 	store, problems, members := cache.NewStore(), newBoard(), newMembers()
+	if err := p.addSources(); err != nil {
+		return nil, err
+	}
 	if err := p.addInput(store, problems, members); err != nil {
 		return nil, err
 	}
 	sessions := newSecrets(c.TrustDomain, certs.NewIssuer(id.authority))
-	auth := newAuthenticator(id.tokens, members, p.feed.Ready(), c.Logger)
+	auth := newAuthenticator(id.tokens, members, p.feed.Ready(), c.Logger).reviews(p.cluster)
 	if err := p.addEngine(store, auth, sessions, id); err != nil {
 		return nil, err
 	}
-	p.addReplicas(debug.Config{Store: store, Engine: p.engine, Problems: problems.forDebug}, id)
+	p.addReplicas(debug.Config{
+		Store: store, Engine: p.engine, Problems: problems.forDebug, Sources: p.input.sources.forDebug,
+	}, id)
 	p.csds = grpc.NewServer()
 	p.debug.RegisterCSDS(p.csds)
 	p.metrics.Watch(metrics.State{
-		Store: store.Stats, Sources: func() []metrics.Source { return []metrics.Source{p.input.state.now()} },
-		Problems: problems.forMetrics,
-		Refused:  func(ctx context.Context) ([]metrics.Refusal, bool) { return refused(ctx, p.engine.Streams) },
-		Signed:   id.authority.Signed, Replicas: p.replicas.forMetrics, LeafEnd: sessions.firstEnd,
+		Store: store.Stats, Sources: p.input.sources.forMetrics, Problems: problems.forMetrics,
+		Refused: func(ctx context.Context) ([]metrics.Refusal, bool) { return refused(ctx, p.engine.Streams) },
+		Signed:  id.authority.Signed, Replicas: p.replicas.forMetrics, LeafEnd: sessions.firstEnd,
 		RootsEnd: func() time.Time { return id.authority.Bundle().NotAfter() }, Clock: time.Now,
 	})
 	return p, nil
 }
 
-// addInput makes everything up to the store: source, compiler, builder, feed.
+// addSources makes what the mesh is read from.
+func (p *plane) addSources() (err error) {
+	c := p.config
+	if p.last, err = openLastGood(c); err != nil {
+		return err
+	}
+	if p.cluster, err = openCluster(c, p.looked); err != nil {
+		return err
+	}
+	if c.ConfigDir != "" {
+		if err := p.addSource(folder(c)); err != nil {
+			return err
+		}
+	}
+	if p.cluster != nil {
+		registries, err := clusterRegistries(c, p.cluster, p.last)
+		if err != nil {
+			return err
+		}
+		p.registries = append(p.registries, registries...)
+	}
+	if c.Consul.Address != "" {
+		return p.addSource(consulRegistry(c, p.last))
+	}
+	return nil
+}
+
+func (p *plane) addSource(r registry, err error) error {
+	if err == nil {
+		p.registries = append(p.registries, r)
+	}
+	return err
+}
+
+// sourceNames are for the log.
+func (p *plane) sourceNames() []string {
+	names := make([]string, len(p.registries))
+	for i, r := range p.registries {
+		names[i] = r.id.String()
+	}
+	return names
+}
+
+// addInput makes everything up to the store: compiler, builder, feed, and what the sources tell.
 func (p *plane) addInput(store *cache.Store, problems *board, members *members) error {
-	dir, err := filepath.Abs(p.config.ConfigDir)
-	if err != nil {
-		return err
-	}
-	p.source, err = file.New(file.Config{Dir: dir, Name: filepath.Base(dir), Logger: p.config.Logger})
-	if err != nil {
-		return err
-	}
 	compiler, err := compile.New(compile.Config{TrustDomain: p.config.TrustDomain})
 	if err != nil {
 		return err
 	}
-	id := p.source.ID()
-	p.ready.wait(id.String(), "has not been read yet")
+	sources, ids := newWatch(), make([]discovery.SourceID, 0, len(p.registries))
+	for _, r := range p.registries {
+		ids = append(ids, r.id)
+		sources.add(r.id, r.stats, r.held)
+		p.ready.waitSource(r.id.String(), "has not been read yet")
+	}
 	p.feed, err = feed.New(feed.Config{
-		Builder: build.New(build.Config{TrustDomain: p.config.TrustDomain}), Store: store,
-		Sources:     []discovery.SourceID{id},
+		Builder: build.New(build.Config{TrustDomain: p.config.TrustDomain}), Store: store, Sources: ids,
 		RetireDelay: retireDelay(p.config.ProxyDrainTime), Revised: p.replicas.noted,
-		Observer: &feedObserver{Feed: p.metrics.Feed, problems: problems, ready: p.ready, source: id, logger: p.config.Logger},
+		Observer: &feedObserver{
+			Feed: p.metrics.Feed, problems: problems, ready: p.ready, looked: p.looked, logger: p.config.Logger,
+		},
 	})
 	if err != nil {
 		return err
 	}
 	p.input = &input{
-		updates: make(chan file.Update), compiler: compiler, members: members, problems: problems,
-		state: newSourceState(id), feed: p.feed, logger: p.config.Logger,
+		news: make(chan news), compiler: compiler, merge: merge.New(), members: members, problems: problems,
+		sources: sources, feed: p.feed, logger: p.config.Logger,
+	}
+	p.input.consuls = newConsuls(p, p.input)
+	if p.cluster != nil {
+		p.input.took, problems.told = p.cluster.writer.Took, p.cluster.writer.Set
 	}
 	return nil
 }
@@ -133,8 +186,16 @@ func (p *plane) addEngine(store *cache.Store, auth *authenticator, sessions *sec
 // run starts all parts, waits for the end of ctx, and stops them.
 func (p *plane) run(ctx context.Context, l *listeners) error {
 	group := newGroup(ctx)
-	group.start("configuration", func(ctx context.Context) error { return p.source.Run(ctx, p.input.updates) })
+	for _, r := range p.registries {
+		group.start(r.id.String(), func(ctx context.Context) error { return r.run(ctx, p.input.news) })
+	}
 	group.start("input", p.input.run)
+	if p.last != nil {
+		group.start("last-good file", p.last.Run)
+	}
+	if p.cluster != nil {
+		p.cluster.start(group, p.input.sources)
+	}
 	group.start("feed", p.feed.Run)
 	group.start("xds", func(ctx context.Context) error { return serveGRPC(ctx, p.xds, l.xds) })
 	group.start("csds", func(ctx context.Context) error { return serveGRPC(ctx, p.csds, l.csds) })

@@ -11,9 +11,29 @@ import (
 type readiness struct {
 	mu      sync.Mutex
 	waiting map[string]string // what is not ready, and why
+	sources map[string]bool   // those of them that are sources
 }
 
-func newReadiness() *readiness { return &readiness{waiting: map[string]string{}} }
+func newReadiness() *readiness {
+	return &readiness{waiting: map[string]string{}, sources: map[string]bool{}}
+}
+
+// waitSource says that a source has not told its whole state, and why.
+func (r *readiness) waitSource(name, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sources[name], r.waiting[name] = true, why
+}
+
+// sourcesDone says that all sources have, or that what they said last is good enough.
+func (r *readiness) sourcesDone() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name := range r.sources {
+		delete(r.waiting, name)
+	}
+	clear(r.sources)
+}
 
 // wait says that something is not ready.
 func (r *readiness) wait(what, why string) {

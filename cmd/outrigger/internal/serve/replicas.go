@@ -45,8 +45,9 @@ func openReplicas(c Config, id *identity) (*replicas, error) {
 func (p *plane) addReplicas(views debug.Config, id *identity) {
 	r := p.replicas
 	views.Replica, views.Ledger, views.Settings = r.place.Name, r.ledger, settings(p.config, id)
-	dir := p.config.ConfigDir
-	views.Standing = func() (string, error) { return file.Revision(dir) }
+	if dir := p.config.ConfigDir; dir != "" {
+		views.Standing = func() (string, error) { return file.Revision(dir) }
+	}
 	p.debug = debug.New(views)
 	r.peers = replica.New(replica.Config{
 		Own: p.debug, Place: r.place.Place, DataDir: p.config.DataDir,

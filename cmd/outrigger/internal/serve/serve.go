@@ -14,7 +14,14 @@ import (
 
 // Config is what the flags of the server say.
 type Config struct {
-	ConfigDir, DataDir       string
+	// ConfigDir is a folder of YAML, Kubernetes a cluster and Consul a datacenter that the mesh is made of; one at least.
+	ConfigDir  string
+	Kubernetes Kubernetes
+	Consul     Consul
+	// LastGoodFile keeps the last good state of registries; empty: nothing does.
+	LastGoodFile string
+
+	DataDir                  string
 	XDSListen, MetricsListen string
 	TrustDomain              string
 	// ServerNames stand in the server's certificate beside "outrigger".
@@ -33,6 +40,26 @@ type Config struct {
 
 	Logger            *slog.Logger
 	Version, Revision string
+}
+
+// Kubernetes says which cluster to watch.
+type Kubernetes struct {
+	// Kubeconfig is a file; InCluster is the access of the pod that the server runs in. One of them, or neither.
+	Kubeconfig string
+	InCluster  bool
+	// ClusterID names the cluster in logs, metrics and messages.
+	ClusterID string
+	// LeaseNamespace is where the lease of who writes conditions is.
+	LeaseNamespace string
+}
+
+func (k Kubernetes) configured() bool { return k.Kubeconfig != "" || k.InCluster }
+
+// Consul says which datacenter to watch beside those of the MeshConfig.
+type Consul struct {
+	// Address is a URL; empty: none.
+	Address           string
+	TokenFile, CAFile string
 }
 
 // Run serves until ctx ends, then drains; that is no error.
@@ -56,7 +83,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer listeners.close()
-	c.Logger.InfoContext(ctx, "serving", "version", c.Version, "config_dir", c.ConfigDir, "data_dir", c.DataDir, "replica", replicas.place.Name,
+	c.Logger.InfoContext(ctx, "serving", "version", c.Version, "sources", plane.sourceNames(), "data_dir", c.DataDir, "replica", replicas.place.Name,
 		"trust_domain", c.TrustDomain, "xds", listeners.xds.Addr().String(), "metrics", listeners.metrics.Addr().String())
 	return plane.run(ctx, listeners)
 }

@@ -1,0 +1,148 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/consul"
+	"outrigger.dev/outrigger/discovery/hold"
+	"outrigger.dev/outrigger/policy"
+)
+
+// consuls are the Consul sources of the MeshConfig. They come and go with it, while those of the command line stay.
+// want and the functions that it is given belong to the input's goroutine.
+type consuls struct {
+	// fixed are the names that the command line gave; a MeshConfig cannot take them.
+	fixed  map[string]bool
+	file   *hold.File
+	logger *slog.Logger
+	// expect, unexpect and forget tell the rest of the plane; watch shows the source.
+	expect, unexpect func(discovery.SourceID)
+	forget           func(context.Context, discovery.SourceID)
+	watch            func(*heldSource)
+	news             chan<- news
+
+	running map[string]*runningConsul
+	work    sync.WaitGroup
+}
+
+// runningConsul is one source with what it was made from.
+type runningConsul struct {
+	config policy.ConsulSource
+	id     discovery.SourceID
+	known  *known
+	stop   context.CancelFunc
+	ended  chan struct{}
+}
+
+func newConsuls(p *plane, i *input) *consuls {
+	fixed := map[string]bool{}
+	for _, r := range p.registries {
+		if r.id.Kind == consul.Kind {
+			fixed[r.id.Name] = true
+		}
+	}
+	return &consuls{
+		fixed: fixed, file: p.last, logger: p.config.Logger,
+		expect: p.feed.Expect, unexpect: p.feed.Unexpect, forget: i.forget, news: i.news,
+		watch:   func(h *heldSource) { i.sources.add(h.id, h.stats, h.Status) },
+		running: map[string]*runningConsul{},
+	}
+}
+
+// want starts and stops sources so that these run.
+func (c *consuls) want(ctx context.Context, wanted []policy.ConsulSource) {
+	names := map[string]bool{}
+	for _, config := range wanted {
+		names[config.Name] = true
+		c.wantOne(ctx, config)
+	}
+	for name, old := range c.running {
+		if !names[name] {
+			c.end(old)
+			delete(c.running, name)
+			c.unexpect(old.id)
+			c.forget(ctx, old.id)
+			if c.file != nil {
+				c.file.Forget(old.id)
+			}
+		}
+	}
+}
+
+func (c *consuls) wantOne(ctx context.Context, config policy.ConsulSource) {
+	old := c.running[config.Name]
+	if old != nil && old.config.Equal(&config) {
+		return
+	}
+	if c.fixed[config.Name] {
+		c.logger.ErrorContext(ctx, "a Consul of the MeshConfig has the name of the one of --consul-address and is not watched: give it another name",
+			"source", "consul/"+config.Name)
+		return
+	}
+	next, err := c.start(ctx, config, old)
+	if err != nil {
+		// The old one goes on: what it says is better than nothing.
+		c.logger.ErrorContext(ctx, "a Consul of the MeshConfig cannot be watched", "source", "consul/"+config.Name, "error", err)
+		return
+	}
+	c.running[config.Name] = next
+}
+
+// start runs a source in the place of an older one, whose state stays until the new one has told its own.
+func (c *consuls) start(ctx context.Context, config policy.ConsulSource, old *runningConsul) (*runningConsul, error) {
+	source, err := consul.New(consulConfig(config, c.logger))
+	if err != nil {
+		return nil, err
+	}
+	held, err := holdSource(source.ID(), source, c.file, c.logger)
+	if err != nil {
+		return nil, err
+	}
+	next := &runningConsul{config: config, id: source.ID(), known: &known{}, ended: make(chan struct{})}
+	if old != nil {
+		c.end(old)
+		next.known = old.known
+	}
+	c.expect(next.id)
+	c.watch(held)
+	var life context.Context
+	life, next.stop = context.WithCancel(ctx)
+	c.work.Go(func() {
+		defer close(next.ended)
+		err := relay(life, next.known.run(held.Run), newsOfRegistry, c.news)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			c.logger.ErrorContext(life, "a Consul is not watched any more", "source", next.id.String(), "error", err)
+		}
+	})
+	return next, nil
+}
+
+func (c *consuls) end(old *runningConsul) {
+	old.stop()
+	<-old.ended
+}
+
+// wait returns when all sources have ended, which they do with the context that want was given.
+func (c *consuls) wait() {
+	c.work.Wait()
+}
+
+func consulConfig(c policy.ConsulSource, logger *slog.Logger) consul.Config {
+	return consul.Config{
+		Name: c.Name, Address: c.Address, TokenFile: c.TokenFile, CAFile: c.CAFile,
+		Datacenter: c.Datacenter, Namespace: c.Namespace, Partition: c.Partition,
+		MeshNamespace: c.MeshNamespace, Peers: peersOf(c.Peers), Logger: logger,
+	}
+}
+
+func peersOf(from []policy.ConsulPeer) []consul.Peer {
+	peers := make([]consul.Peer, len(from))
+	for i, peer := range from {
+		peers[i] = consul.Peer{Name: peer.Name, Services: peer.Services}
+	}
+	return peers
+}
