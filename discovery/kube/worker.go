@@ -104,7 +104,8 @@ func (w *worker) step() bool {
 }
 
 func (w *worker) lookForTrouble() {
-	if news := w.world.trouble.takeNews(); news != nil {
+	// What the reader was told last need not be told again: it lasts until the reader is told that it is over.
+	if news := w.world.trouble.takeNews(); news != nil && textOf(news) != w.troubleSent {
 		w.owed = news
 	}
 	if trouble := w.world.trouble.err(); textOf(trouble) != textOf(w.trouble) {

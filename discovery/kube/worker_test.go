@@ -281,6 +281,42 @@ func TestShortTrouble(t *testing.T) {
 	})
 }
 
+// Trouble of a second kind that adds no word to what was told does not outlive its end.
+func TestTroubleWithoutNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel(t)
+		m.load(t, serviceYAML("cart"))
+		m.begin(t)
+		out, stop := running(t, m)
+		defer stop()
+		say := func(change func()) {
+			m.mu.Lock()
+			change()
+			m.mu.Unlock()
+			m.wakeUp()
+		}
+		say(func() { m.trouble.begin("endpointslices", ErrUnreachable) })
+		if update := <-out; !errors.Is(update.Trouble, ErrUnreachable) {
+			t.Errorf("the trouble is %v", update.Trouble)
+		}
+		say(func() { m.trouble.begin("pods", ErrUnreachable) })
+		synctest.Wait()
+		say(func() {
+			m.trouble.end("pods")
+			m.trouble.end("endpointslices")
+		})
+		synctest.Wait()
+		select {
+		case update := <-out:
+			if update.Trouble != nil {
+				t.Errorf("the trouble is %v still", update.Trouble)
+			}
+		default:
+			t.Error("nobody is told that the trouble is over")
+		}
+	})
+}
+
 // A new endpoint waits for its pod, but not for ever.
 func TestEndpointBeforeItsPod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -87,8 +87,11 @@ func (q quiet) Enabled(ctx context.Context, _ slog.Level) bool {
 	return q.Handler.Enabled(ctx, slog.LevelDebug)
 }
 
-// Handle logs as for debugging.
+// Handle logs as for debugging. Errors come here without a question before.
 func (q quiet) Handle(ctx context.Context, record slog.Record) error {
+	if !q.Enabled(ctx, record.Level) {
+		return nil
+	}
 	record.Level = slog.LevelDebug
 	return q.Handler.Handle(ctx, record)
 }

@@ -85,7 +85,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.capture, "capture", false, "clients that capture: a listener and routes for every service, too")
 	flags.DurationVar(&o.idle, "idle", 0, "connect, rest that long, and measure no more")
 	flags.IntVar(&o.envoys, "envoys", 3, "with -servers rude: Envoys among the well-behaved clients")
-	flags.IntVar(&o.registryServices, "registry-services", 10000, "with -servers kubernetes or consul: services of a large registry; 0: leave it out")
+	flags.IntVar(&o.registryServices, "registry-services", 10000, "with -servers kubernetes: services of a large registry; 0: leave it out")
 	flags.IntVar(&o.registryEndpoints, "registry-endpoints", 10, "endpoints of each of them")
 	flags.BoolVar(&o.keep, "keep", false, "keep the work folder")
 	if err := flags.Parse(args); err != nil {

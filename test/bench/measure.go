@@ -116,6 +116,9 @@ func (s starter) measure(ctx context.Context, o options, dir string, to *figures
 		return err
 	}
 	if s.open != nil {
+		if !s.large {
+			o.registryServices = 0
+		}
 		r, err := measureRegistry(ctx, o, s.name, dir+"/"+s.name, s.open)
 		to.registries = append(to.registries, r)
 		return err

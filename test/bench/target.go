@@ -30,8 +30,9 @@ type starter struct {
 	rude func(ctx context.Context, o options, dir string) (*rudeResult, error)
 	// rolling is there in place of run where replicas are restarted one after another.
 	rolling func(ctx context.Context, o options, dir string) (*rollingResult, error)
-	// open is there in place of run where a real registry is watched.
-	open opener
+	// open is there in place of run where a real registry is watched; large ones are measured of those that are filled in minutes.
+	open  opener
+	large bool
 }
 
 func starters(o options) ([]starter, error) {
@@ -41,7 +42,7 @@ func starters(o options) ([]starter, error) {
 		{name: "floor", floors: measureFloors},
 		{name: "rude", rude: measureRude},
 		{name: "replicas", rolling: measureRolling},
-		{name: "kubernetes", open: openKube},
+		{name: "kubernetes", open: openKube, large: true},
 		{name: "consul", open: openConsul},
 	}
 	var chosen []starter

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,6 +28,8 @@ type Config struct {
 	Pause time.Duration
 	// Timeout is the longest that a request may take. Zero: 5 s.
 	Timeout time.Duration
+	// Dial opens connections. Nil: over TCP, from where the caller is.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Observe, when not nil, is told of every request as it ends, one at a time.
 	Observe func(Request)
 }
@@ -126,7 +129,7 @@ func (l *Load) Stop() Report {
 // work sends requests one after the other until ctx ends. A request itself does
 // not end with ctx: a failure is never our own doing.
 func (l *Load) work(ctx context.Context, fresh bool) {
-	transport := &http.Transport{DisableKeepAlives: fresh, Proxy: nil}
+	transport := &http.Transport{DisableKeepAlives: fresh, Proxy: nil, DialContext: l.cfg.Dial}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: l.cfg.Timeout}
 	tick := time.NewTicker(l.cfg.Pause)

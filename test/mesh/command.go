@@ -111,6 +111,25 @@ func (m *Mesh) Proxies(ctx context.Context) (map[string]debug.Proxy, error) {
 	return proxies, nil
 }
 
+// Sources returns what `outrigger sources` tells, by "<kind>/<name>".
+func (m *Mesh) Sources(ctx context.Context) (map[string]debug.Source, error) {
+	text, err := m.Outrigger(ctx, "sources", "--data-dir", m.DataDir(), "-o", "json")
+	if err != nil {
+		return nil, err
+	}
+	var all struct {
+		Sources []debug.Source `json:"sources"`
+	}
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		return nil, fmt.Errorf("outrigger sources: %w: %s", err, text)
+	}
+	sources := make(map[string]debug.Source, len(all.Sources))
+	for _, s := range all.Sources {
+		sources[s.Name] = s
+	}
+	return sources, nil
+}
+
 // WaitSynced waits until the named proxies have everything that they are to have.
 func (m *Mesh) WaitSynced(ctx context.Context, names ...string) error {
 	return Eventually(ctx, "the proxies are synced", func(ctx context.Context) error {

@@ -25,6 +25,8 @@ type Config struct {
 	TrustDomain string
 	// IdentityTTL is the life of leaves. Zero: the control plane's default.
 	IdentityTTL time.Duration
+	// Sources are the flags that say what the mesh is read from. Empty: the folder of YAML.
+	Sources []string
 	// Place is where the control plane runs, and Dial connects to its metrics there. Zero: where the caller is.
 	Place process.Place
 	Dial  func(ctx context.Context, network, address string) (net.Conn, error)
@@ -77,6 +79,14 @@ func (m *Mesh) Remove(name string) error { return os.Remove(filepath.Join(m.Conf
 
 // StartServer starts the control plane and waits until it is ready.
 func (m *Mesh) StartServer(ctx context.Context) error {
+	if err := m.LaunchServer(ctx); err != nil {
+		return err
+	}
+	return m.waitReady(ctx)
+}
+
+// LaunchServer starts the control plane and does not wait for anything.
+func (m *Mesh) LaunchServer(ctx context.Context) error {
 	server, err := process.Start(ctx, process.Config{
 		Path: m.cfg.Binary, Args: m.serverArgs(), Log: m.serverLog(), Place: m.cfg.Place,
 	})
@@ -84,14 +94,18 @@ func (m *Mesh) StartServer(ctx context.Context) error {
 		return err
 	}
 	m.server = server
-	return m.waitReady(ctx)
+	return nil
 }
 
 func (m *Mesh) serverArgs() []string {
-	args := []string{
-		"server", "--config-dir", m.ConfigDir(), "--data-dir", m.DataDir(), "--xds-listen", m.cfg.XDS,
-		"--metrics-listen", m.cfg.Metrics, "--trust-domain", m.cfg.TrustDomain, "--log-format", "json",
+	sources := m.cfg.Sources
+	if len(sources) == 0 {
+		sources = []string{"--config-dir", m.ConfigDir()}
 	}
+	args := append([]string{
+		"server", "--data-dir", m.DataDir(), "--xds-listen", m.cfg.XDS,
+		"--metrics-listen", m.cfg.Metrics, "--trust-domain", m.cfg.TrustDomain, "--log-format", "json",
+	}, sources...)
 	if m.cfg.IdentityTTL != 0 {
 		args = append(args, "--identity-ttl", m.cfg.IdentityTTL.String())
 	}
@@ -109,13 +123,18 @@ func (m *Mesh) waitReady(ctx context.Context) error {
 			return fmt.Errorf("%w: it ended: %s", errGone, m.server.Logs())
 		default:
 		}
-		_, err := m.get(ctx, "/readyz")
-		return err
+		return m.ServerReady(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, m.server.Logs())
 	}
 	return nil
+}
+
+// ServerReady asks the control plane whether it is ready; the error says why it is not, or that it does not answer.
+func (m *Mesh) ServerReady(ctx context.Context) error {
+	_, err := m.get(ctx, "/readyz")
+	return err
 }
 
 // SetIdentityTTL sets the life of leaves for the next start of the control plane.

@@ -19,7 +19,9 @@ type SidecarConfig struct {
 	Namespace, Workload, ServiceAccount string
 	// Server is where the sidecar finds the control plane. Empty: where it listens.
 	Server string
-	// TokenTTL is the life of its join token. Zero: an hour.
+	// TokenFile holds the token that it shows, such as a pod's. Empty: the control plane makes it one.
+	TokenFile string
+	// TokenTTL is the life of a token that is made. Zero: an hour.
 	TokenTTL time.Duration
 	// Stolen is the workload whose token it shows; the service account has the
 	// same name. Empty: it shows its own.
@@ -105,11 +107,16 @@ func (m *Mesh) Bootstrap(ctx context.Context, cfg SidecarConfig) (string, error)
 	}
 	who := []string{"--namespace", cfg.Namespace, "--workload", cfg.Workload, "--service-account", cfg.ServiceAccount}
 	args := append([]string{"bootstrap", "--out", dir, "--server", cfg.Server, "--data-dir", m.DataDir()}, who...)
+	if cfg.TokenFile != "" {
+		args = append(args, "--token-file", cfg.TokenFile)
+	}
 	if _, err := m.Outrigger(ctx, append(args, cfg.Bootstrap...)...); err != nil {
 		return "", err
 	}
-	if err := m.Token(ctx, cfg); err != nil {
-		return "", err
+	if cfg.TokenFile == "" {
+		if err := m.Token(ctx, cfg); err != nil {
+			return "", err
+		}
 	}
 	return dir, give(dir, int(cfg.Place.User))
 }
