@@ -30,6 +30,7 @@ type changed struct {
 	seenBy   int           // how many streams have the endpoints
 	cpu      time.Duration // per change, all streams together
 	p50, p99 time.Duration // from the write of the file to the client's acknowledgement
+	toSend   histogram     // the server's own, from its source's reading to the last send
 	toACK    histogram     // the server's own, from its source's reading to the last acknowledgement
 }
 

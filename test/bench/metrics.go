@@ -18,6 +18,8 @@ import (
 
 // The metrics of the server that are read.
 const (
+	// metricToSend times the way from the source's reading until the last stream was sent it.
+	metricToSend = "outrigger_send_seconds"
 	// metricToACK times the way from the source's reading to the last ACK, only where some stream had to be told.
 	metricToACK = "outrigger_propagation_seconds"
 	// metricApply times each batch of changes; metricWoken counts a wait for every stream that was woken.

@@ -45,6 +45,8 @@ func changeRows(m mesh) []row {
 		cpu,
 		{change + "file to ACK, p50", func(r result) string { return millis(r.change.p50) }},
 		{change + "file to ACK, p99", func(r result) string { return millis(r.change.p99) }},
+		{change + "source read to last send, p50", func(r result) string { return toLast(r.change.toSend, 50) }},
+		{change + "source read to last send, p99", func(r result) string { return toLast(r.change.toSend, 99) }},
 		{change + "source read to last ACK, p50", func(r result) string { return toLast(r.change.toACK, 50) }},
 		{change + "source read to last ACK, p99", func(r result) string { return toLast(r.change.toACK, 99) }},
 	}

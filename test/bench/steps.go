@@ -97,6 +97,7 @@ func (t *target) changes(ctx context.Context, r *result) error {
 	r.change = changed{
 		seenBy: t.mesh.seenBy(0, len(t.fleet.clients)), cpu: cpu / time.Duration(t.options.changes),
 		p50: percentile(took, 50), p99: percentile(took, 99), toACK: after[metricToACK].since(before[metricToACK]),
+		toSend: after[metricToSend].since(before[metricToSend]),
 	}
 	return err
 }

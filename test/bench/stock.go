@@ -109,6 +109,7 @@ type silent struct{}
 func (silent) Synced()                              {}
 func (silent) Trouble(discovery.SourceID, error)    {}
 func (silent) Applied(build.Changes, time.Duration) {}
+func (silent) Sent(time.Duration)                   {}
 func (silent) Propagated(time.Duration)             {}
 
 // stock copies what one client of each group sees into the snapshots of all clients of the group.

@@ -34,6 +34,9 @@ func apart() map[string]string {
 		"cmd/outrigger": "gives its Envoys nothing that test/mesh does not",
 		"test/compat":   "is this command",
 		"test/rude":     "is about the server: its Envoys are bystanders",
+		"test/bench":    "measures the server: its Envoys are bystanders",
 		"test/docs":     "does what the documents say, and they name one version",
+
+		"test/integration/mesh": "is about registries: what its Envoys are given, those of test/mesh are given too",
 	}
 }

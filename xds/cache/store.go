@@ -22,6 +22,8 @@ type Publication struct {
 	Changes []Change
 	// Nodes assigns views to nodes; nil takes the node away and ends its streams' subscriptions.
 	Nodes map[string]*ViewSpec
+	// Sent, when not nil, is called in the same way when the last of these streams was sent all of it. It comes before Settled.
+	Sent func()
 	// Settled, when not nil, is called once, from any goroutine, when the last stream that the
 	// publication concerns has settled it or ended. It must not block. It is not called when Publish returns 0.
 	Settled func()
@@ -102,7 +104,7 @@ func (s *Store) Publish(p Publication) (rev Rev, concerned int) {
 			v.snapshot.Store(s.snapshotOf(v))
 		}
 	}
-	return s.rev, s.wake(touched, moved, p.Settled)
+	return s.rev, s.wake(touched, moved, p)
 }
 
 // apply changes the layers and returns the views that hold one of the changed parts.
@@ -232,15 +234,14 @@ func (s *Store) snapshotOf(v *view) *Snapshot {
 }
 
 // wake signals the streams of the touched views and those that moved.
-func (s *Store) wake(touched map[*view]struct{}, moved map[*Subscription]struct{}, settled func()) int {
+func (s *Store) wake(touched map[*view]struct{}, moved map[*Subscription]struct{}, what Publication) int {
 	for v := range touched {
 		for sub := range v.streams {
 			moved[sub] = struct{}{}
 		}
 	}
-	if settled != nil && len(moved) > 0 {
-		p := &publication{rev: s.rev, settled: settled}
-		p.remaining.Store(int64(len(moved)))
+	if (what.Sent != nil || what.Settled != nil) && len(moved) > 0 {
+		p := newPublication(s.rev, what, len(moved))
 		for sub := range moved {
 			sub.due.add(p)
 		}

@@ -144,17 +144,26 @@ func TestSettledWaitsForAllAndForClosed(t *testing.T) {
 	spec := &ViewSpec{Layers: []LayerID{"mesh"}, Scope: All}
 	s.Publish(Publication{Nodes: map[string]*ViewSpec{"x": spec, "y": spec}})
 	x, y := subscribe(t, s, "x"), subscribe(t, s, "y")
-	settled := 0
-	rev, _ := s.Publish(Publication{Changes: []Change{put("mesh", "a", "", "1")}, Settled: func() { settled++ }})
+	sent, settled := 0, 0
+	rev, _ := s.Publish(Publication{
+		Changes: []Change{put("mesh", "a", "", "1")}, Sent: func() { sent++ }, Settled: func() { settled++ },
+	})
 	x.Settle(rev)
 	x.Settle(rev)
-	if settled != 0 {
-		t.Fatal("settled although a stream still owes it")
+	x.Send(rev)
+	if sent != 0 || settled != 0 {
+		t.Fatal("sent or settled although a stream still owes it")
+	}
+	y.Send(rev - 1)
+	y.Send(rev)
+	y.Send(rev)
+	if sent != 1 || settled != 0 {
+		t.Fatalf("sent %d times, want 1; settled %d times, want 0", sent, settled)
 	}
 	y.Close()
 	y.Close()
-	if settled != 1 {
-		t.Errorf("settled %d times, want 1", settled)
+	if sent != 1 || settled != 1 {
+		t.Errorf("sent %d times and settled %d times, want 1", sent, settled)
 	}
 }
 

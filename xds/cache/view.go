@@ -49,6 +49,9 @@ func (s *Subscription) Current() (snapshot *Snapshot, ok bool) {
 	return v.snapshot.Load(), true
 }
 
+// Send says that the stream was sent everything up to rev, though it may not have answered.
+func (s *Subscription) Send(rev Rev) { s.due.send(rev) }
+
 // Settle says that the stream has everything up to rev acknowledged, or refused and parked. A publication may be
 // seen before it is known to be owed: it is to be settled after every wake, which costs next to nothing.
 func (s *Subscription) Settle(rev Rev) { s.due.settle(rev) }

@@ -29,6 +29,7 @@ type rig struct {
 	synced     int
 	troubles   []string
 	applied    []build.Changes
+	sent       []time.Duration
 	propagated []time.Duration
 	revised    []string
 	// hold, when not nil, keeps Applied from returning until it is closed.
@@ -59,6 +60,12 @@ func (r *rig) Applied(c build.Changes, _ time.Duration) {
 	if hold != nil {
 		<-hold
 	}
+}
+
+func (r *rig) Sent(since time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sent = append(r.sent, since)
 }
 
 func (r *rig) Propagated(since time.Duration) {
@@ -269,7 +276,16 @@ func TestPropagation(t *testing.T) {
 		r.Offer(at(shardInput("one", "10.1.0.2:80")))
 		close(r.hold)
 		r.taken()
-		pass(30 * time.Millisecond)
+		pass(10 * time.Millisecond)
+		sub.Send(r.store.Rev() - 1)
+		if len(r.sent) != 0 {
+			t.Fatalf("sent %v, and the second half is not", r.sent)
+		}
+		sub.Send(r.store.Rev())
+		if want := time.Since(read); len(r.sent) != 2 || r.sent[0] != want || r.sent[1] != want {
+			t.Errorf("sent %v, want twice %v", r.sent, want)
+		}
+		pass(20 * time.Millisecond)
 		sub.Settle(r.store.Rev() - 1)
 		synctest.Wait()
 		if len(r.propagated) != 0 {

@@ -13,6 +13,8 @@ type journey struct {
 	readAt   []time.Time
 	// open counts the publications that are on their way, and the Feed itself until all have set out.
 	open atomic.Int64
+	// unsent is the same until what they brought was sent.
+	unsent atomic.Int64
 	// concerned says that some stream had to be told.
 	concerned atomic.Bool
 }
@@ -23,6 +25,7 @@ func (f *Feed) setOut(work *pending) *journey {
 		j.readAt = work.readAt
 	}
 	j.open.Store(1)
+	j.unsent.Store(1)
 	return j
 }
 
@@ -33,20 +36,33 @@ func (j *journey) leg(store *cache.Store, p cache.Publication) {
 		return
 	}
 	j.open.Add(1)
-	p.Settled = func() {
+	j.unsent.Add(1)
+	p.Sent = func() {
 		j.concerned.Store(true)
-		j.done()
+		j.sent()
 	}
+	p.Settled = j.settled
 	if _, concerned := store.Publish(p); concerned == 0 {
 		j.done()
 	}
 }
 
+// done says that a publication concerns nobody, or that all have set out.
 func (j *journey) done() {
-	if j.open.Add(-1) > 0 || !j.concerned.Load() {
+	j.sent()
+	j.settled()
+}
+
+func (j *journey) sent() { j.tell(&j.unsent, j.observer.Sent) }
+
+func (j *journey) settled() { j.tell(&j.open, j.observer.Propagated) }
+
+// tell counts one publication down, and after the last one tells for each change how long it took, if anybody had to be told.
+func (j *journey) tell(open *atomic.Int64, took func(time.Duration)) {
+	if open.Add(-1) > 0 || !j.concerned.Load() {
 		return
 	}
 	for _, at := range j.readAt {
-		j.observer.Propagated(time.Since(at))
+		took(time.Since(at))
 	}
 }

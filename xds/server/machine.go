@@ -33,6 +33,8 @@ type machine interface {
 	drains() bool
 	// unasked counts the requests that answered nothing of ours.
 	unasked() uint64
+	// sentAt is the last publication of which nothing is left to be sent, once what was taken is.
+	sentAt() cache.Rev
 	// settledAt is the last publication that the client has all of that it will get.
 	settledAt() cache.Rev
 	// describe fills in what the machine knows.

@@ -162,6 +162,15 @@ func (s *session) unasked() uint64 { return s.asked }
 
 func (s *session) settledAt() cache.Rev { return s.settled }
 
+func (s *session) sentAt() cache.Rev {
+	for m := s.stirred; m != 0; m &= m - 1 {
+		if t := &s.types[m.first()]; t.requested && s.waits(t) {
+			return s.settled
+		}
+	}
+	return s.target.Rev()
+}
+
 func (s *session) begun() bool { return s.types[cache.Listener].requested && s.complete() }
 
 // deadline returns when onTimer is to be called next; zero if never.

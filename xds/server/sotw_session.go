@@ -139,6 +139,9 @@ func (s *sotwSession) unasked() uint64 { return s.asked }
 
 func (s *sotwSession) settledAt() cache.Rev { return s.settled }
 
+// sentAt knows no more than what was answered.
+func (s *sotwSession) sentAt() cache.Rev { return s.settled }
+
 // onRequest takes one message.
 func (s *sotwSession) onRequest(now time.Time, r *request) error {
 	if err := s.check(r); err != nil {

@@ -438,6 +438,9 @@ func (st *stream) act(now time.Time) error {
 			st.fetches <- fetch{name: name, have: have}
 		}
 	}
+	if st.sendDue.IsZero() {
+		st.sub.Send(st.session.sentAt())
+	}
 	st.sub.Settle(st.session.settledAt())
 	if st.inGate && st.session.begun() {
 		st.leaveGate()

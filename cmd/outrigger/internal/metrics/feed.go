@@ -10,6 +10,7 @@ import (
 
 // Feed measures xds/feed, from what a source read to the last ACK.
 type Feed struct {
+	sent        prometheus.Histogram
 	propagation prometheus.Histogram
 	apply       prometheus.Histogram
 	idle        prometheus.Counter
@@ -19,6 +20,8 @@ type Feed struct {
 
 func newFeed() *Feed {
 	return &Feed{
+		sent: prometheus.NewHistogram(seconds("outrigger_send_seconds",
+			"Time from a source's reading of a change until the last proxy that it concerns was sent it.")),
 		propagation: prometheus.NewHistogram(seconds("outrigger_propagation_seconds",
 			"Time from a source's reading of a change to the ACK of the last proxy that it concerns.")),
 		apply: prometheus.NewHistogram(seconds("outrigger_apply_seconds",
@@ -33,10 +36,13 @@ func newFeed() *Feed {
 }
 
 func (f *Feed) all() []prometheus.Collector {
-	return []prometheus.Collector{f.propagation, f.apply, f.idle, f.changed, f.work}
+	return []prometheus.Collector{f.sent, f.propagation, f.apply, f.idle, f.changed, f.work}
 }
 
-// Propagated times one change.
+// Sent times one change until it was sent.
+func (f *Feed) Sent(since time.Duration) { f.sent.Observe(since.Seconds()) }
+
+// Propagated times one change until it was acknowledged.
 func (f *Feed) Propagated(since time.Duration) { f.propagation.Observe(since.Seconds()) }
 
 // Applied counts what followed from a batch.

@@ -73,6 +73,7 @@ func full(t *testing.T) *metrics.Metrics {
 	e.Nacked(server.Nack{Type: cache.Listener, Resource: "l"})
 	e.Queued(time.Millisecond)
 	e.Panicked(peer)
+	m.Feed.Sent(10 * time.Millisecond)
 	m.Feed.Propagated(20 * time.Millisecond)
 	m.Feed.Applied(build.Changes{
 		Resources: []cache.Change{{Ref: cache.Ref{Type: cache.Endpoints, Name: "a"}}}, Work: build.Work{Ports: 1},
