@@ -63,11 +63,12 @@ bench: build ## Measure, in some ten minutes (BENCH=regexp chooses the Go benchm
 	go run ./test/bench -servers replicas
 
 .PHONY: bench-all
-bench-all: bench envoy ## Measure also the floor, capture, rude clients, 10,000 streams and the most that may be idle
+bench-all: bench envoy cluster ## Measure also the floor, capture, rude clients, real registries, 10,000 streams and the most that may be idle
 	go run ./test/bench -changes 100 -servers floor
 	go run ./test/bench -changes 50 -capture -servers outrigger,floor
 	go run ./test/bench -scope 10 -changes 100 -added 50
 	go run ./test/bench -servers rude -streams 100 -changes 200
+	go run ./test/bench -servers kubernetes,consul -changes 50
 	go run ./test/bench -streams 10000 -changes 3 -added 2 -servers outrigger
 	go run ./test/bench -streams 19000 -scope 10 -idle 180s -servers outrigger
 

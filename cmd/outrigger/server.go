@@ -32,7 +32,7 @@ ask each other how far their proxies are over --peer, which only a server of
 the same authority can answer.
 
 --metrics-listen serves /healthz, /readyz (with the reasons when it is not
-ready) and /metrics. Proxies are answered when the folder has been read.
+ready) and /metrics. Proxies are answered when every source has been read.
 
 On SIGTERM or SIGINT the server is no longer ready, drains its streams for at
 most --drain-time, and exits with 0. A second signal ends it at once.`
@@ -94,6 +94,8 @@ func (f *serverFlags) addRegistries(cmd *cobra.Command) {
 	flags.StringVar(&c.Kubernetes.ClusterID, "cluster-id", "kubernetes", "name of the Kubernetes cluster in logs, metrics and messages")
 	flags.StringVar(&c.Kubernetes.LeaseNamespace, "lease-namespace", "outrigger-system", "namespace of the lease of the server that writes conditions")
 	flags.StringVar(&c.Consul.Address, "consul-address", "", "URL of a Consul agent or server, such as https://consul.example.org:8501")
+	flags.StringVar(&c.Consul.Name, "consul-name", "default", "name of that Consul in logs, metrics and joins")
+	flags.StringVar(&c.Consul.MeshNamespace, "consul-mesh-namespace", "consul", "namespace that the services of that Consul appear in")
 	flags.StringVar(&c.Consul.TokenFile, "consul-token-file", "", "file with the token for Consul; it may be rotated")
 	flags.StringVar(&c.Consul.CAFile, "consul-ca-file", "", "file with the roots of Consul's certificate (default: those of the machine)")
 	flags.StringVar(&c.LastGoodFile, "last-good-file", "", "file that keeps the last good state of registries for the next start (default: off)")

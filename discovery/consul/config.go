@@ -82,7 +82,8 @@ func New(config Config) (*Source, error) {
 	}
 	base, err := url.Parse(config.Address)
 	if err != nil {
-		return nil, fmt.Errorf("consul source: address: %w", err)
+		// The error would quote the address, which may hold a password.
+		return nil, errors.New("consul source: address: write http://host:port or https://host:port")
 	}
 	if (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || base.User != nil || base.RawQuery != "" {
 		return nil, fmt.Errorf("consul source: address %q: write http://host:port or https://host:port", base.Redacted())

@@ -52,6 +52,10 @@ type file struct {
 	hash digest
 	// good is the last good content, nil while there was none.
 	good *parsed
+	// share is what the file adds to the revision, of the content with shareHash; shared says that it was made.
+	share     share
+	shareHash digest
+	shared    bool
 }
 
 func newFolder(dir string, m *mesh, settle time.Duration) *folder {

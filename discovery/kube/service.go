@@ -219,7 +219,7 @@ func (r *serviceReader) distribution() {
 		r.service.model.Distribution = discovery.PreferSameNode
 	default:
 		r.problem("spec.trafficDistribution", "Unsupported",
-			fmt.Sprintf("%q is not known here: all endpoints are alike; use PreferSameZone or PreferSameNode", shorten(wanted)))
+			fmt.Sprintf("%q is not known here: all endpoints are alike; use PreferSameZone", shorten(wanted)))
 	}
 }
 
@@ -230,7 +230,7 @@ func (r *serviceReader) unused() {
 	}
 	if policy := r.from.Spec.InternalTrafficPolicy; policy != nil && *policy == corev1.ServiceInternalTrafficPolicyLocal {
 		r.problem("spec.internalTrafficPolicy", "Ignored",
-			"Local is not kept here: requests go to all endpoints; use trafficDistribution PreferSameNode")
+			"Local is not kept here: requests go to all endpoints; remove it, or use trafficDistribution PreferSameZone")
 	}
 }
 

@@ -55,6 +55,9 @@ func onlyLoses(old, now *discovery.EndpointSet) bool {
 		return true
 	}
 	for _, port := range now.Ports {
+		if !slices.Equal(port.Hosts, hostsOf(old, port.Port)) {
+			return false
+		}
 		before := endpointsOf(old, port.Port)
 		for i := range port.Endpoints {
 			if !isLess(before, port.Endpoints[i]) {
@@ -75,6 +78,15 @@ func isLess(before []discovery.Endpoint, now discovery.Endpoint) bool {
 		now.Health = before[i].Health
 	}
 	return now.Equal(&before[i])
+}
+
+func hostsOf(set *discovery.EndpointSet, port uint16) []discovery.Host {
+	for _, p := range set.Ports {
+		if p.Port == port {
+			return p.Hosts
+		}
+	}
+	return nil
 }
 
 func endpointsOf(set *discovery.EndpointSet, port uint16) []discovery.Endpoint {

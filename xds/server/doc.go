@@ -28,7 +28,7 @@
 // The files: session.go (events and rounds), step.go (what may go when),
 // subscription.go and names.go (who asked for what), queue.go, urgent.go (what goes ahead), respond.go (from
 // queue to response), flight.go (ACK), refuse.go (NACK: halving, parking),
-// withhold.go, removal.go, sds.go; stream.go, turns.go (who is at it), mailbox.go, inquiry.go, sender.go and
+// withhold.go, removal.go, sds.go; opening.go, stream.go, turns.go (who is at it), mailbox.go, inquiry.go, sender.go and
 // receiver.go (the goroutines); codec.go, request.go and response.go (the wire).
 //
 // Programs of gRPC have a state machine of their own, sotwSession, which a stream

@@ -32,11 +32,11 @@ func newBoard() *board {
 }
 
 // setFiles takes in what a source says of places and of its files, before anything is made of it.
-func (b *board) setFiles(said news) {
+func (b *board) setFiles(files map[string][]discovery.Problem, places map[discovery.ObjectID]string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.places.Note(said.policies.Locations)
-	upsert(b.files, said.files)
+	b.places.Note(places)
+	upsert(b.files, files)
 }
 
 // set takes in what a finder found, and returns what is new of it, with its place.

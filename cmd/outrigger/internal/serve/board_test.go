@@ -7,16 +7,15 @@ import (
 	"testing"
 
 	"outrigger.dev/outrigger/discovery"
-	"outrigger.dev/outrigger/policy/compile"
 )
 
 func TestBoardKeepsWhatEachFinderSays(t *testing.T) {
 	t.Parallel()
 	b := newBoard()
 	object := discovery.ObjectID{Kind: "Service", Namespace: "shop", Name: "cart"}
-	b.setFiles(news{files: map[string][]discovery.Problem{
+	b.setFiles(map[string][]discovery.Problem{
 		"b.yaml": {{Location: "b.yaml:10", Message: "x"}, {Location: "b.yaml:9", Message: "y"}},
-	}})
+	}, nil)
 	b.set(finderRules, map[discovery.ObjectID][]discovery.Problem{object: {{Object: object, Location: "a.yaml:3", Message: "z"}}})
 	b.set(finderModel, map[discovery.ObjectID][]discovery.Problem{object: {{Object: object, Location: "a.yaml:1", Warning: true}}})
 	var places []string
@@ -27,7 +26,7 @@ func TestBoardKeepsWhatEachFinderSays(t *testing.T) {
 		t.Errorf("order %s", got)
 	}
 	b.set(finderRules, map[discovery.ObjectID][]discovery.Problem{object: nil})
-	b.setFiles(news{files: map[string][]discovery.Problem{"b.yaml": nil}})
+	b.setFiles(map[string][]discovery.Problem{"b.yaml": nil}, nil)
 	if rest := b.forMetrics(); len(rest) != 1 || rest[0].File != "a.yaml" || rest[0].Line != "1" || !rest[0].Warning {
 		t.Errorf("rest %+v", rest)
 	}
@@ -38,9 +37,7 @@ func TestBoardSaysWhereAndTellsOnce(t *testing.T) {
 	b := newBoard()
 	service := discovery.ObjectID{Kind: "Service", Namespace: "shop", Name: "cart"}
 	rule := discovery.ObjectID{Kind: "ProxyConfig", Namespace: "shop", Name: "web"}
-	b.setFiles(news{policies: compile.Objects{
-		Locations: map[discovery.ObjectID]string{service: "a.yaml:7", rule: "b.yaml:3"},
-	}})
+	b.setFiles(nil, map[discovery.ObjectID]string{service: "a.yaml:7", rule: "b.yaml:3"})
 	first := map[discovery.ObjectID][]discovery.Problem{
 		service: {{Object: service, Message: "one"}}, rule: {{Object: rule, Message: "two"}},
 	}

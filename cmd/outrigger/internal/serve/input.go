@@ -15,15 +15,17 @@ import (
 
 // The finders of problems.
 const (
-	finderRules = "policies"
-	finderMerge = "registries"
-	finderModel = "mesh"
+	finderClaims = "claims"
+	finderRules  = "policies"
+	finderMerge  = "registries"
+	finderModel  = "mesh"
 )
 
 // input takes what the sources say to all who need it: members first, so that nobody is let in as
 // somebody else, then compiled rules and model together to the feed. It makes one mesh of all registries.
 type input struct {
 	news     chan news
+	claims   *claims
 	compiler *compile.Compiler
 	merge    *merge.Merge
 	members  *members
@@ -36,7 +38,8 @@ type input struct {
 	took   func(compile.Objects)
 	logger *slog.Logger
 
-	// unjudged is what was found wrong between registries before all of them were known.
+	// judged says that all registries were known once; unjudged is what was found wrong between them before that.
+	judged   bool
 	unjudged map[discovery.ObjectID][]discovery.Problem
 }
 
@@ -55,11 +58,13 @@ func (i *input) run(ctx context.Context) error {
 
 func (i *input) take(ctx context.Context, said news) {
 	i.sources.told(said.Update, time.Now())
-	rules, wrong := i.compiler.Apply(said.policies)
-	i.problems.setFiles(said)
+	objects, twice := i.claims.take(said.Source, said.policies)
+	rules, wrong := i.compiler.Apply(objects)
+	i.problems.setFiles(said.files, objects.Locations)
 	logProblems(ctx, i.logger, i.problems.set(said.Source.String(), said.Problems))
+	logProblems(ctx, i.logger, i.problems.set(finderClaims, twice))
 	logProblems(ctx, i.logger, i.problems.set(finderRules, wrong))
-	if i.took != nil {
+	if i.took != nil && said.Source.Kind == kindPolicies {
 		i.took(said.policies)
 	}
 	// What joins what is known before there is something to join.
@@ -115,7 +120,7 @@ func (i *input) judge(ctx context.Context, found map[discovery.ObjectID][]discov
 		i.unjudged = map[discovery.ObjectID][]discovery.Problem{}
 	}
 	maps.Copy(i.unjudged, found)
-	if !i.sources.synced() {
+	if i.judged = i.judged || i.sources.synced(); !i.judged {
 		return
 	}
 	logProblems(ctx, i.logger, i.problems.set(finderMerge, i.unjudged))

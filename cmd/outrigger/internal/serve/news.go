@@ -34,8 +34,11 @@ func newsOfPolicies(u compile.Update) news {
 	}
 }
 
+// kindPolicies is that of the policies of a cluster.
+const kindPolicies = "policies"
+
 func policiesOf(cluster discovery.SourceID) discovery.SourceID {
-	return discovery.SourceID{Kind: "policies", Name: cluster.Name}
+	return discovery.SourceID{Kind: kindPolicies, Name: cluster.Name}
 }
 
 // relay runs a source and hands on what it says, until ctx ends or the source does.

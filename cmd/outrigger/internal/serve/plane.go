@@ -139,7 +139,7 @@ func (p *plane) addInput(store *cache.Store, problems *board, members *members) 
 		return err
 	}
 	p.input = &input{
-		news: make(chan news), compiler: compiler, merge: merge.New(), members: members, problems: problems,
+		news: make(chan news), claims: newClaims(), compiler: compiler, merge: merge.New(), members: members, problems: problems,
 		sources: sources, feed: p.feed, logger: p.config.Logger,
 	}
 	p.input.consuls = newConsuls(p, p.input)

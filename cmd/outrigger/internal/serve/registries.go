@@ -68,6 +68,7 @@ func (h *heldSource) registry() registry {
 // consulRegistry is the source of --consul-address.
 func consulRegistry(c Config, last *hold.File) (registry, error) {
 	source, err := consul.New(consul.Config{
+		Name: c.Consul.Name, MeshNamespace: c.Consul.MeshNamespace,
 		Address: c.Consul.Address, TokenFile: c.Consul.TokenFile, CAFile: c.Consul.CAFile, Logger: c.Logger,
 	})
 	if err != nil {

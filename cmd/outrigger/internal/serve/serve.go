@@ -57,9 +57,9 @@ func (k Kubernetes) configured() bool { return k.Kubeconfig != "" || k.InCluster
 
 // Consul says which datacenter to watch beside those of the MeshConfig.
 type Consul struct {
-	// Address is a URL; empty: none.
-	Address           string
-	TokenFile, CAFile string
+	// Address is a URL; empty: none. Name is that of the source, MeshNamespace where its services appear.
+	Address, Name, MeshNamespace string
+	TokenFile, CAFile            string
 }
 
 // Run serves until ctx ends, then drains; that is no error.

@@ -1,0 +1,140 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"outrigger.dev/outrigger/xds/cache"
+)
+
+// first waits for the first message and checks whose it is.
+func (st *stream) first(ctx context.Context) (*request, error) {
+	timer := time.NewTimer(st.server.config.Timing.First)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-st.server.draining:
+		return nil, closed(ReasonDrained, errDraining)
+	case <-timer.C:
+		return nil, closed(ReasonSilent, status.Error(codes.DeadlineExceeded, "no first request"))
+	case r := <-st.received:
+		if r.err != nil {
+			return nil, r.err
+		}
+		return r.request, st.checkNode(r.request)
+	}
+}
+
+// checkNode compares who the client says it is with who it is.
+func (st *stream) checkNode(r *request) error {
+	if r.malformed != nil {
+		return closed(ReasonInvalid, status.Error(codes.InvalidArgument, r.malformed.Error()))
+	}
+	n := r.node
+	if n == nil || n.id == "" {
+		return closed(ReasonInvalid, status.Error(codes.InvalidArgument,
+			"the first request has no node id: start Envoy with --service-node <namespace>/<workload>"))
+	}
+	if n.id == st.peer.Node && n.cluster == st.peer.Cluster {
+		return nil
+	}
+	return closed(ReasonDenied, status.Errorf(codes.PermissionDenied,
+		"the node says id %s and cluster %s, the credentials are for id %s and cluster %s",
+		shorten(n.id), shorten(n.cluster), shorten(st.peer.Node), shorten(st.peer.Cluster)))
+}
+
+func shorten(s string) string { return fmt.Sprintf("%q", clip([]byte(s), 2*maxAgent)) }
+
+// open subscribes the stream to what its node sees.
+func (st *stream) open(ctx context.Context, first *request) error {
+	sub, err := st.server.config.Store.Subscribe(st.peer.Node, st.wake)
+	if err != nil {
+		return st.unknown()
+	}
+	st.sub = sub
+	snapshot, ok := sub.Current()
+	if !ok {
+		return st.unknown()
+	}
+	if err := st.server.gate.enter(ctx, st.server.draining, costOf(snapshot, first)); err != nil {
+		return err
+	}
+	st.inGate, st.gateDue = true, time.Now().Add(openingHold)
+	if snapshot, ok = sub.Current(); !ok { // It waited.
+		return st.unknown()
+	}
+	st.begin(snapshot, first.node.agent)
+	st.awaitSynced()
+	return nil
+}
+
+func (st *stream) isSotw() bool {
+	_, ok := st.transport.(sotwWire)
+	return ok
+}
+
+// targetsPerProgram is how many streams a gRPC program may have for each that a proxy may: it opens one for each
+// target that it dials.
+const targetsPerProgram = 16
+
+// owner is by what the streams of a workload are counted: its program and who keeps its certificate do not count together.
+func (st *stream) owner() string {
+	if st.isSotw() {
+		return "program " + st.peer.Node
+	}
+	return st.peer.Node
+}
+
+// mayOpen is how many streams the owner may have open at once.
+func (st *stream) mayOpen() int {
+	if st.isSotw() {
+		return targetsPerProgram * st.server.config.Limits.StreamsPerNode
+	}
+	return st.server.config.Limits.StreamsPerNode
+}
+
+// begin makes the state machine.
+func (st *stream) begin(snapshot *cache.Snapshot, agent string) {
+	if st.isSotw() {
+		s := newSotwSession(st.server.settings, st.peer, snapshot, st.nonces)
+		s.agent = agent
+		st.session = s
+		return
+	}
+	st.secrets = st.server.config.Secrets.Open(st.peer, func() { st.mailbox.put(st.onSecretsChanged) })
+	st.delta = newSession(st.server.settings, st.peer, snapshot, st.nonces)
+	st.delta.agent = agent
+	st.session = st.delta
+}
+
+// awaitSynced has the session know when the sources have told everything.
+func (st *stream) awaitSynced() {
+	select {
+	case <-st.server.config.Synced:
+		return
+	default:
+	}
+	st.session.unsynced()
+	st.server.work.Go(func() {
+		select {
+		case <-st.server.config.Synced:
+			st.mailbox.put(func() error { st.session.onSynced(time.Now()); return nil })
+		case <-st.done:
+		}
+	})
+}
+
+// unknown refuses a node that the Store does not hold: for now while the sources have not told everything.
+func (st *stream) unknown() error {
+	select {
+	case <-st.server.config.Synced:
+		return closed(ReasonUnknown, status.Errorf(codes.NotFound, "no workload %q is known", st.peer.Node))
+	default:
+		return closed(ReasonUnavailable, retryLater("the sources are not synced yet", 0))
+	}
+}
