@@ -37,3 +37,13 @@ type Update struct {
 type Confirmer interface {
 	Confirm(ctx context.Context, id ServiceID) (*EndpointSet, error)
 }
+
+// ServiceConfirmer is a Source that can list a second time, consistently, the services that there are.
+type ServiceConfirmer interface {
+	ConfirmServices(ctx context.Context) ([]ServiceID, error)
+}
+
+// WorkloadConfirmer is a Source that can list a second time, consistently, the workloads that there are.
+type WorkloadConfirmer interface {
+	ConfirmWorkloads(ctx context.Context) ([]WorkloadID, error)
+}

@@ -35,10 +35,10 @@ type accesses struct {
 	err atomic.Pointer[error]
 }
 
-func newAccesses(config *Config, conns *connections) *accesses {
+func newAccesses(config *Config, connections *connections) *accesses {
 	a := &accesses{
 		tokenFile: config.TokenFile, caFile: config.CAFile, logger: config.Logger,
-		connections: conns,
+		connections: connections,
 	}
 	a.refresh()
 	return a
@@ -71,7 +71,7 @@ func (a *accesses) close() {
 	if now := a.current.Load(); now != nil {
 		now.transport.CloseIdleConnections()
 	}
-	a.connections.close()
+	a.connections.Close()
 }
 
 // refresh reads the files. What cannot be read or understood leaves things as they are.

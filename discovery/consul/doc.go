@@ -1,7 +1,7 @@
 // Package consul is the source that watches a Consul datacenter: the catalog says which services there are, and a
 // blocking query per service says which instances they have and how these are.
 //
-// It imports discovery and the types of consul/api, and no other package of Outrigger's. It makes its requests itself:
+// It imports discovery and what sources share under its internal, the types of consul/api, and no other package of Outrigger's. It makes its requests itself:
 // the client of consul/api takes addresses, rights and partitions from the environment, hides how long a server
 // asked to wait, and needs an answer twice in memory.
 //

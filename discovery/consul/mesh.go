@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/table"
 )
 
 // mesh is what all answers say together, and what of it was sent. It is pure; the goroutine of run owns it. After any
@@ -26,10 +27,10 @@ type mesh struct {
 	listed bool
 	unread int
 
-	models    *table[discovery.ServiceID, *discovery.Service]
-	endpoints *table[discovery.ShardID, *discovery.EndpointSet]
-	workloads *table[discovery.WorkloadID, *discovery.Workload]
-	problems  *table[discovery.ObjectID, []discovery.Problem]
+	models    *table.Table[discovery.ServiceID, *discovery.Service]
+	endpoints *table.Table[discovery.ShardID, *discovery.EndpointSet]
+	workloads *table.Table[discovery.WorkloadID, *discovery.Workload]
+	problems  *table.Table[discovery.ObjectID, []discovery.Problem]
 }
 
 // serviceState is what is known of one name.
@@ -50,10 +51,10 @@ func newMesh(config *Config) *mesh {
 		source: config.id(), namespace: config.MeshNamespace, linger: config.Linger,
 		services: make(map[name]*serviceState), owners: make(map[discovery.ServiceID]name),
 		homes: make(map[discovery.WorkloadID]name), damper: newDamper(), dirty: make(map[name]bool),
-		models:    newTable[discovery.ServiceID]((*discovery.Service).Equal),
-		endpoints: newTable[discovery.ShardID]((*discovery.EndpointSet).Equal),
-		workloads: newTable[discovery.WorkloadID]((*discovery.Workload).Equal),
-		problems:  newTable[discovery.ObjectID](slices.Equal[[]discovery.Problem]),
+		models:    table.New[discovery.ServiceID]((*discovery.Service).Equal),
+		endpoints: table.New[discovery.ShardID]((*discovery.EndpointSet).Equal),
+		workloads: table.New[discovery.WorkloadID]((*discovery.Workload).Equal),
+		problems:  table.New[discovery.ObjectID](slices.Equal[[]discovery.Problem]),
 	}
 }
 
@@ -96,7 +97,7 @@ func (m *mesh) confirm(now time.Time) {
 			continue
 		}
 		m.disown(n, s)
-		m.problems.remove(objectOf(m.namespace, n))
+		m.problems.Remove(objectOf(m.namespace, n))
 		delete(m.services, n)
 		delete(m.dirty, n)
 		m.renamed = true
@@ -147,7 +148,7 @@ func (m *mesh) withdraw(n name, i *instance) {
 	m.damper.forget(flapKey{n, i.key})
 	if i.workload != nil && m.homes[i.workload.ID] == n {
 		delete(m.homes, i.workload.ID)
-		m.workloads.remove(i.workload.ID)
+		m.workloads.Remove(i.workload.ID)
 	}
 }
 
@@ -205,8 +206,8 @@ func (m *mesh) rename() {
 func (m *mesh) disown(n name, s *serviceState) {
 	if m.owners[s.id] == n {
 		delete(m.owners, s.id)
-		m.models.remove(s.id)
-		m.endpoints.remove(m.shard(s))
+		m.models.Remove(s.id)
+		m.endpoints.Remove(m.shard(s))
 	}
 }
 
@@ -220,7 +221,7 @@ func (m *mesh) build(n name, s *serviceState) {
 		return
 	}
 	if len(s.instances) == 0 {
-		m.endpoints.put(m.shard(s), &discovery.EndpointSet{ID: m.shard(s)})
+		m.endpoints.Put(m.shard(s), &discovery.EndpointSet{ID: m.shard(s)})
 		m.tell(n, s.clash)
 		return
 	}
@@ -230,8 +231,8 @@ func (m *mesh) build(n name, s *serviceState) {
 		m.place(n, views[i])
 	}
 	r := resolve(n, m.shard(s), views)
-	m.models.put(s.id, r.service)
-	m.endpoints.put(m.shard(s), r.set)
+	m.models.Put(s.id, r.service)
+	m.endpoints.Put(m.shard(s), r.set)
 	m.tell(n, append(slices.Clip(s.clash), r.problems...))
 }
 
@@ -246,17 +247,17 @@ func (m *mesh) place(n name, v view) {
 		w = new(*v.workload)
 		w.Health = v.shown
 	}
-	if m.workloads.now[w.ID] != w {
-		m.workloads.put(w.ID, w)
+	if m.workloads.Get(w.ID) != w {
+		m.workloads.Put(w.ID, w)
 	}
 }
 
 // tell sets what is wrong with a service.
 func (m *mesh) tell(n name, problems []discovery.Problem) {
 	if id := objectOf(m.namespace, n); len(problems) > 0 {
-		m.problems.put(id, problems)
+		m.problems.Put(id, problems)
 	} else {
-		m.problems.remove(id)
+		m.problems.Remove(id)
 	}
 }
 
@@ -264,19 +265,19 @@ func (m *mesh) tell(n name, problems []discovery.Problem) {
 func (m *mesh) pending() discovery.Update {
 	return discovery.Update{
 		Source:    m.source,
-		Services:  m.models.pending(),
-		Endpoints: m.endpoints.pending(),
-		Workloads: m.workloads.pending(),
-		Problems:  m.problems.pending(),
+		Services:  m.models.Pending(),
+		Endpoints: m.endpoints.Pending(),
+		Workloads: m.workloads.Pending(),
+		Problems:  m.problems.Pending(),
 	}
 }
 
 // commit says that what is pending was sent.
 func (m *mesh) commit() {
-	m.models.commit()
-	m.endpoints.commit()
-	m.workloads.commit()
-	m.problems.commit()
+	m.models.Commit()
+	m.endpoints.Commit()
+	m.workloads.Commit()
+	m.problems.Commit()
 }
 
 // names returns what the registry calls the services of the mesh.

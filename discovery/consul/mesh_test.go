@@ -42,7 +42,7 @@ func TestInstanceMovesToAnotherService(t *testing.T) {
 			m.settle(now)
 		}
 		id := discovery.WorkloadID{Namespace: ns, Name: "node-i.i"}
-		if w := m.workloads.now[id]; w == nil || w.Labels[labelService] != "new" {
+		if w := m.workloads.Get(id); w == nil || w.Labels[labelService] != "new" {
 			t.Errorf("read as %v: the instance is %+v", order, w)
 		}
 	}
@@ -56,25 +56,27 @@ func TestNamesThatClash(t *testing.T) {
 	m.list([]name{first}, false, now)
 	m.put(first, instancesOf(t, "Cart", passing("Cart", "a", "10.0.0.1")), false, now)
 	m.settle(now)
-	m.commit()
+	// Nothing is sent, so that what is pending is all that there is.
 	taken := discovery.ServiceID{Namespace: ns, Name: "cart-6d2d59"}
-	if m.models.now[taken].Registered != "Cart" {
-		t.Fatalf("there is %v", m.models.now)
+	if all := m.pending(); all.Services[taken] == nil || all.Services[taken].Registered != "Cart" {
+		t.Fatalf("there is %v", all.Services)
 	}
 	m.list([]name{first, second}, false, now)
 	m.put(second, instancesOf(t, second.service, passing(second.service, "b", "10.0.0.2")), false, now)
 	m.settle(now)
-	if s := m.models.now[taken]; s == nil || s.Registered != "" || len(m.models.now) != 2 || len(m.endpoints.now) != 2 {
-		t.Errorf("there is %v", m.models.now)
+	all := m.pending()
+	if s := all.Services[taken]; s == nil || s.Registered != "" || len(all.Services) != 2 || len(all.Endpoints) != 2 {
+		t.Errorf("there is %v", all.Services)
 	}
-	if problems := m.problems.now[objectOf(ns, first)]; len(problems) != 1 || problems[0].Reason != problemNameClash {
-		t.Errorf("the problems are %v", m.problems.now)
+	if problems := all.Problems[objectOf(ns, first)]; len(problems) != 1 || problems[0].Reason != problemNameClash {
+		t.Errorf("the problems are %v", all.Problems)
 	}
 	m.list([]name{first}, false, now)
 	m.confirm(now.Add(time.Hour))
 	m.settle(now)
-	if s := m.models.now[taken]; s == nil || s.Registered != "Cart" || len(m.models.now) != 1 || len(m.problems.now) != 0 {
-		t.Errorf("afterwards there is %v, with problems %v", m.models.now, m.problems.now)
+	all = m.pending()
+	if s := all.Services[taken]; s == nil || s.Registered != "Cart" || len(all.Services) != 1 || len(all.Problems) != 0 {
+		t.Errorf("afterwards there is %v, with problems %v", all.Services, all.Problems)
 	}
 }
 

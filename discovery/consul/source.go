@@ -57,7 +57,7 @@ const paceRate, paceBurst = 1000, 200
 // Run sends the state of the datacenter, then what changes, until ctx ends; it returns ctx's error. It never closes out, and
 // it goes on reading while nobody receives: changes merge. There must be one Run at a time.
 func (s *Source) Run(ctx context.Context, out chan<- discovery.Update) error {
-	s.stats.connections.begin()
+	s.stats.connections.Begin()
 	group, ctx := errgroup.WithContext(ctx)
 	incoming := make(chan news)
 	r := &run{

@@ -43,7 +43,7 @@ func (s *stats) failed(err error) {
 func (s *stats) snapshot() discovery.Stats {
 	counted := discovery.Stats{
 		Lag: time.Duration(s.lag.Load()), Wakes: s.wakes.Load(), IdleWakes: s.idle.Load(), Resets: s.resets.Load(),
-		Throttled: s.throttled.Load(), Errors: s.errors.Load(), Connections: s.connections.count(),
+		Throttled: s.throttled.Load(), Errors: s.errors.Load(), Connections: s.connections.Count(),
 	}
 	if at := s.readAt.Load(); at != 0 {
 		counted.ReadAt = time.Unix(0, at)

@@ -2,7 +2,8 @@
 // the kinds of outrigger.dev. It resolves selectors and hands the model and the
 // policy objects on.
 //
-// It imports discovery, api and k8s.io/api, and never policy. One goroutine,
+// It imports discovery and what sources share under its internal, api and
+// k8s.io/api, and never policy. One goroutine,
 // that of Run, owns everything it knows. It never lets go of the last good
 // content of a file because of what it cannot read or understand: only a file,
 // or an object in a good file, that was deleted is a removal.

@@ -46,7 +46,7 @@ func (d *disk) after(passed time.Duration) {
 func (d *disk) holds(want string) {
 	d.t.Helper()
 	got := ""
-	if w := d.folder.mesh.workloads.now[discovery.WorkloadID{Namespace: "default", Name: "a"}]; w != nil {
+	if w := d.folder.mesh.workloads.Get(discovery.WorkloadID{Namespace: "default", Name: "a"}); w != nil {
 		got = w.Addresses[0].String()
 	}
 	if got != want {

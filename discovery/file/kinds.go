@@ -10,6 +10,7 @@ import (
 
 	"outrigger.dev/outrigger/api/v1alpha1"
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/machine"
 )
 
 // object reads the object of a document; what is wrong with it is among the decoder's faults.
@@ -33,7 +34,7 @@ func (d *decoder) object(root *yaml.Node) *Object {
 	case version == group && kind == v1alpha1.KindWorkload:
 		object.Workload = new(v1alpha1.Workload)
 		d.namespaced(root, object, object.Workload, &object.Workload.ObjectMeta)
-		object.workload = newWorkload(object.Workload)
+		object.workload = machine.New(object.Workload)
 	case version == group && kind == v1alpha1.KindProxyConfig:
 		object.ProxyConfig = new(v1alpha1.ProxyConfig)
 		d.namespaced(root, object, object.ProxyConfig, &object.ProxyConfig.ObjectMeta)

@@ -2,11 +2,13 @@ package file
 
 import (
 	"cmp"
+	"maps"
 	"reflect"
 	"slices"
 
 	"outrigger.dev/outrigger/api/v1alpha1"
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/table"
 )
 
 // mesh is what all files say together, and what of it was sent. It is pure; the
@@ -24,14 +26,14 @@ type mesh struct {
 	dirtyFiles map[string]bool
 	resolver   *resolver
 
-	services  *table[discovery.ServiceID, *discovery.Service]
-	endpoints *table[discovery.ShardID, *discovery.EndpointSet]
-	workloads *table[discovery.WorkloadID, *discovery.Workload]
-	meshes    *table[discovery.ObjectID, *v1alpha1.MeshConfig]
-	proxies   *table[discovery.ObjectID, *v1alpha1.ProxyConfig]
-	peers     *table[discovery.ObjectID, *v1alpha1.AuthenticationPolicy]
-	locations *table[discovery.ObjectID, string]
-	problems  *table[string, []discovery.Problem]
+	services  *table.Table[discovery.ServiceID, *discovery.Service]
+	endpoints *table.Table[discovery.ShardID, *discovery.EndpointSet]
+	workloads *table.Table[discovery.WorkloadID, *discovery.Workload]
+	meshes    *table.Table[discovery.ObjectID, *v1alpha1.MeshConfig]
+	proxies   *table.Table[discovery.ObjectID, *v1alpha1.ProxyConfig]
+	peers     *table.Table[discovery.ObjectID, *v1alpha1.AuthenticationPolicy]
+	locations *table.Table[discovery.ObjectID, string]
+	problems  *table.Table[string, []discovery.Problem]
 }
 
 // conflict is what is wrong with an object because of others.
@@ -51,20 +53,24 @@ func newMesh(source discovery.SourceID) *mesh {
 		objectProblems: make(map[discovery.ObjectID][]conflict),
 		dirtyFiles:     make(map[string]bool),
 		resolver:       newResolver(),
-		services:       newTable[discovery.ServiceID]((*discovery.Service).Equal),
-		endpoints:      newTable[discovery.ShardID]((*discovery.EndpointSet).Equal),
-		workloads:      newTable[discovery.WorkloadID]((*discovery.Workload).Equal),
-		meshes: newTable[discovery.ObjectID](func(a, b *v1alpha1.MeshConfig) bool {
-			return reflect.DeepEqual(a.Spec, b.Spec)
-		}),
-		proxies: newTable[discovery.ObjectID](func(a, b *v1alpha1.ProxyConfig) bool {
-			return reflect.DeepEqual(a.Spec, b.Spec)
-		}),
-		peers: newTable[discovery.ObjectID](func(a, b *v1alpha1.AuthenticationPolicy) bool {
-			return reflect.DeepEqual(a.Spec, b.Spec)
-		}),
-		locations: newTable[discovery.ObjectID](func(a, b string) bool { return a == b }),
-		problems:  newTable[string](slices.Equal[[]discovery.Problem]),
+		services:       table.New[discovery.ServiceID]((*discovery.Service).Equal),
+		endpoints:      table.New[discovery.ShardID]((*discovery.EndpointSet).Equal),
+		workloads:      table.New[discovery.WorkloadID]((*discovery.Workload).Equal),
+		meshes:         table.New[discovery.ObjectID](equalBy(func(o *v1alpha1.MeshConfig) *v1alpha1.MeshConfigSpec { return &o.Spec })),
+		proxies:        table.New[discovery.ObjectID](equalBy(func(o *v1alpha1.ProxyConfig) *v1alpha1.ProxyConfigSpec { return &o.Spec })),
+		peers:          table.New[discovery.ObjectID](equalBy(func(o *v1alpha1.AuthenticationPolicy) *v1alpha1.AuthenticationPolicySpec { return &o.Spec })),
+		locations:      table.New[discovery.ObjectID](func(a, b string) bool { return a == b }),
+		problems:       table.New[string](slices.Equal[[]discovery.Problem]),
+	}
+}
+
+// equalBy compares objects by what they ask for; nil equals nil alone.
+func equalBy[O, S any](spec func(*O) *S) func(a, b *O) bool {
+	return func(a, b *O) bool {
+		if a == nil || b == nil {
+			return a == b
+		}
+		return reflect.DeepEqual(spec(a), spec(b))
 	}
 }
 
@@ -128,18 +134,18 @@ func (m *mesh) use(object *Object) {
 	case object.service != nil:
 		m.resolver.putService(object)
 	case object.workload != nil:
-		model := *object.workload.model
+		model := *object.workload.Model
 		model.Origin.Location = object.Location()
-		m.workloads.put(model.ID, &model)
+		m.workloads.Put(model.ID, &model)
 		m.resolver.putWorkload(object.workload)
 	case object.MeshConfig != nil:
-		m.meshes.put(object.ID, object.MeshConfig)
+		m.meshes.Put(object.ID, object.MeshConfig)
 	case object.ProxyConfig != nil:
-		m.proxies.put(object.ID, object.ProxyConfig)
+		m.proxies.Put(object.ID, object.ProxyConfig)
 	case object.AuthenticationPolicy != nil:
-		m.peers.put(object.ID, object.AuthenticationPolicy)
+		m.peers.Put(object.ID, object.AuthenticationPolicy)
 	}
-	m.locations.put(object.ID, object.Location())
+	m.locations.Put(object.ID, object.Location())
 }
 
 func (m *mesh) drop(id discovery.ObjectID) {
@@ -148,31 +154,33 @@ func (m *mesh) drop(id discovery.ObjectID) {
 		m.resolver.removeService(discovery.ServiceID{Namespace: id.Namespace, Name: id.Name})
 	case v1alpha1.KindWorkload:
 		workload := discovery.WorkloadID{Namespace: id.Namespace, Name: id.Name}
-		m.workloads.remove(workload)
+		m.workloads.Remove(workload)
 		m.resolver.removeWorkload(workload)
 	case v1alpha1.KindMeshConfig:
-		m.meshes.remove(id)
+		m.meshes.Remove(id)
 	case v1alpha1.KindProxyConfig:
-		m.proxies.remove(id)
+		m.proxies.Remove(id)
 	case v1alpha1.KindAuthenticationPolicy:
-		m.peers.remove(id)
+		m.peers.Remove(id)
 	}
-	m.locations.remove(id)
+	m.locations.Remove(id)
 }
 
-// settle resolves the services that changes touched, and lists the problems anew where they may differ.
-func (m *mesh) settle() {
+// settle resolves the services that changes touched, and lists the problems anew where they may differ: those files it returns, sorted.
+func (m *mesh) settle() []string {
 	for id := range m.resolver.takeDirty() {
 		m.resolve(id)
 	}
-	for file := range m.dirtyFiles {
+	judged := slices.Sorted(maps.Keys(m.dirtyFiles))
+	for _, file := range judged {
 		if found := m.problemsOf(file); len(found) > 0 {
-			m.problems.put(file, found)
+			m.problems.Put(file, found)
 		} else {
-			m.problems.remove(file)
+			m.problems.Remove(file)
 		}
 	}
 	clear(m.dirtyFiles)
+	return judged
 }
 
 // resolve builds what the mesh sees of one service.
@@ -180,16 +188,16 @@ func (m *mesh) resolve(id discovery.ServiceID) {
 	shard := discovery.ShardID{Service: id, Source: m.source}
 	object := m.resolver.services[id]
 	if object == nil {
-		m.services.remove(id)
-		m.endpoints.remove(shard)
+		m.services.Remove(id)
+		m.endpoints.Remove(shard)
 		return
 	}
 	model, set, conflicts := m.resolver.resolve(object, shard)
-	m.services.put(id, model)
+	m.services.Put(id, model)
 	if set == nil {
-		m.endpoints.remove(shard)
+		m.endpoints.Remove(shard)
 	} else {
-		m.endpoints.put(shard, set)
+		m.endpoints.Put(shard, set)
 	}
 	if !slices.Equal(conflicts, m.objectProblems[object.ID]) {
 		m.objectProblems[object.ID] = conflicts
@@ -202,28 +210,28 @@ func (m *mesh) pending() Update {
 	return Update{
 		Update: discovery.Update{
 			Source:    m.source,
-			Services:  m.services.pending(),
-			Endpoints: m.endpoints.pending(),
-			Workloads: m.workloads.pending(),
+			Services:  m.services.Pending(),
+			Endpoints: m.endpoints.Pending(),
+			Workloads: m.workloads.Pending(),
 		},
 		Policies: Policies{
-			MeshConfigs:            m.meshes.pending(),
-			ProxyConfigs:           m.proxies.pending(),
-			AuthenticationPolicies: m.peers.pending(),
-			Locations:              m.locations.pending(),
+			MeshConfigs:            m.meshes.Pending(),
+			ProxyConfigs:           m.proxies.Pending(),
+			AuthenticationPolicies: m.peers.Pending(),
+			Locations:              m.locations.Pending(),
 		},
-		Files: m.problems.pending(),
+		Files: m.problems.Pending(),
 	}
 }
 
 // commit says that what is pending was sent.
 func (m *mesh) commit() {
-	m.services.commit()
-	m.endpoints.commit()
-	m.workloads.commit()
-	m.meshes.commit()
-	m.proxies.commit()
-	m.peers.commit()
-	m.locations.commit()
-	m.problems.commit()
+	m.services.Commit()
+	m.endpoints.Commit()
+	m.workloads.Commit()
+	m.meshes.Commit()
+	m.proxies.Commit()
+	m.peers.Commit()
+	m.locations.Commit()
+	m.problems.Commit()
 }

@@ -3,13 +3,16 @@ package file
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"outrigger.dev/outrigger/api/v1alpha1"
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/table"
 )
 
 // drawFile makes the content of a file: few names, so that files take each other's objects, addresses and workloads.
@@ -42,7 +45,7 @@ func TestIncrementalEqualsFresh(t *testing.T) {
 		source := discovery.SourceID{Kind: "file", Name: "test"}
 		m := newMesh(source)
 		files := make(map[string]*parsed)
-		reader := newMesh(source)
+		reader := newView()
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			name := rapid.SampledFrom([]string{"f.yaml", "g.yaml", "h.yaml"}).Draw(t, "file")
 			next := parse(name, []byte("# content\n"+drawFile(t)), files[name])
@@ -52,32 +55,50 @@ func TestIncrementalEqualsFresh(t *testing.T) {
 				m.report(name, next.problems)
 			}
 			if rapid.Bool().Draw(t, "receive") {
-				receive(t, m, reader)
+				reader.receive(t, m)
 			}
 		}
-		receive(t, m, reader)
+		reader.receive(t, m)
 		fresh := newMesh(source)
 		for _, name := range slices.Sorted(maps.Keys(files)) {
 			fresh.replace(name, files[name].objects)
 			fresh.report(name, files[name].problems)
 		}
 		fresh.settle()
-		compare(t, "incremental", m, fresh)
-		compare(t, "received", reader, fresh)
+		reader.compare(t, m, fresh)
 	})
 }
 
-// receive sends what is pending to a reader that just adds up.
-func receive(t *rapid.T, m, reader *mesh) {
+// view is what a reader has that just adds up what it is sent.
+type view struct {
+	services  map[discovery.ServiceID]*discovery.Service
+	endpoints map[discovery.ShardID]*discovery.EndpointSet
+	workloads map[discovery.WorkloadID]*discovery.Workload
+	peers     map[discovery.ObjectID]*v1alpha1.AuthenticationPolicy
+	problems  map[string][]discovery.Problem
+}
+
+func newView() *view {
+	return &view{
+		services:  make(map[discovery.ServiceID]*discovery.Service),
+		endpoints: make(map[discovery.ShardID]*discovery.EndpointSet),
+		workloads: make(map[discovery.WorkloadID]*discovery.Workload),
+		peers:     make(map[discovery.ObjectID]*v1alpha1.AuthenticationPolicy),
+		problems:  make(map[string][]discovery.Problem),
+	}
+}
+
+// receive sends the reader what is pending.
+func (v *view) receive(t *rapid.T, m *mesh) {
 	m.settle()
 	update := m.pending()
-	apply(t, reader.services, update.Services)
-	apply(t, reader.endpoints, update.Endpoints)
-	apply(t, reader.workloads, update.Workloads)
-	apply(t, reader.peers, update.Policies.AuthenticationPolicies)
+	apply(t, v.services, update.Services, (*discovery.Service).Equal)
+	apply(t, v.endpoints, update.Endpoints, (*discovery.EndpointSet).Equal)
+	apply(t, v.workloads, update.Workloads, (*discovery.Workload).Equal)
+	apply(t, v.peers, update.Policies.AuthenticationPolicies, samePeers)
 	for file, problems := range update.Files {
-		if reader.problems.now[file] = problems; len(problems) == 0 {
-			delete(reader.problems.now, file)
+		if v.problems[file] = problems; len(problems) == 0 {
+			delete(v.problems, file)
 		}
 	}
 	m.commit()
@@ -86,30 +107,42 @@ func receive(t *rapid.T, m, reader *mesh) {
 	}
 }
 
-func apply[K comparable, V any](t *rapid.T, reader *table[K, *V], update map[K]*V) {
+func samePeers(a, b *v1alpha1.AuthenticationPolicy) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return reflect.DeepEqual(a.Spec, b.Spec)
+}
+
+func apply[K comparable, V any](t *rapid.T, reader, update map[K]*V, equal func(a, b *V) bool) {
 	for key, value := range update {
-		before := reader.now[key]
-		if value == nil && before == nil || value != nil && before != nil && reader.equal(value, before) {
+		if equal(value, reader[key]) {
 			t.Fatalf("%v was sent and did not change", key)
 		}
-		if value == nil {
-			delete(reader.now, key)
-			continue
+		if reader[key] = value; value == nil {
+			delete(reader, key)
 		}
-		reader.now[key] = value
 	}
 }
 
-func compare(t *rapid.T, what string, got, want *mesh) {
-	same(t, what, got.services, want.services)
-	same(t, what, got.endpoints, want.endpoints)
-	same(t, what, got.workloads, want.workloads)
-	same(t, what, got.peers, want.peers)
-	same(t, what, got.problems, want.problems)
+// compare takes a mesh that was received to its end, its reader, and a fresh mesh that was not.
+func (v *view) compare(t *rapid.T, m, fresh *mesh) {
+	want := fresh.pending()
+	same(t, v.services, want.Services, m.services, (*discovery.Service).Equal)
+	same(t, v.endpoints, want.Endpoints, m.endpoints, (*discovery.EndpointSet).Equal)
+	same(t, v.workloads, want.Workloads, m.workloads, (*discovery.Workload).Equal)
+	same(t, v.peers, want.Policies.AuthenticationPolicies, m.peers, samePeers)
+	same(t, v.problems, want.Files, m.problems, slices.Equal[[]discovery.Problem])
 }
 
-func same[K comparable, V any](t *rapid.T, what string, got, want *table[K, V]) {
-	if !maps.EqualFunc(got.now, want.now, want.equal) {
-		t.Fatalf("%s:\n%+v\nfresh:\n%+v", what, got.now, want.now)
+// same compares what was received with a fresh mesh, then what the mesh has with it: nothing is pending, so it has no other keys.
+func same[K comparable, V any](t *rapid.T, got, want map[K]V, has *table.Table[K, V], equal func(a, b V) bool) {
+	if !maps.EqualFunc(got, want, equal) {
+		t.Fatalf("received:\n%+v\nfresh:\n%+v", got, want)
+	}
+	for key, value := range want {
+		if !equal(has.Get(key), value) {
+			t.Fatalf("incremental:\n%+v\nfresh:\n%+v", has.Get(key), value)
+		}
 	}
 }

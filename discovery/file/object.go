@@ -7,6 +7,7 @@ import (
 
 	"outrigger.dev/outrigger/api/v1alpha1"
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/machine"
 )
 
 // kindService is the only kind of Kubernetes' own that is read.
@@ -30,7 +31,7 @@ type Object struct {
 
 	// service and workload are the same in the form that the mesh needs.
 	service  *service
-	workload *workload
+	workload *machine.Machine
 	// lines are those of the fields that problems with other objects point at, from Line.
 	lines map[string]int
 }

@@ -38,10 +38,10 @@ func (r *report) trouble(err error) {
 	r.logger.Info("the whole folder is known again")
 }
 
-// problems tells the lists that the reader of updates does not have yet.
-func (r *report) problems(m *mesh) {
-	for file := range m.problems.changed {
-		found := m.problems.now[file]
+// problems tells the lists of these files that are not what was told.
+func (r *report) problems(m *mesh, files []string) {
+	for _, file := range files {
+		found := m.problems.Get(file)
 		if slices.Equal(found, r.told[file]) {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/machine"
 )
 
 // resolve builds what the mesh sees of a service: itself, its endpoints (nil
@@ -55,7 +56,7 @@ func appendNew(conflicts, more []conflict) []conflict {
 }
 
 // endpoints returns how the workloads serve a port, and which of them do not.
-func (s *service) endpoints(behind target, workloads []*workload) ([]discovery.Endpoint, []conflict) {
+func (s *service) endpoints(behind target, workloads []*machine.Machine) ([]discovery.Endpoint, []conflict) {
 	endpoints := make([]discovery.Endpoint, 0, len(workloads))
 	owners := make(map[netip.AddrPort]discovery.WorkloadID, len(workloads))
 	var conflicts []conflict
@@ -63,17 +64,17 @@ func (s *service) endpoints(behind target, workloads []*workload) ([]discovery.E
 	for _, w := range workloads {
 		number := behind.number
 		if behind.name != "" {
-			if number = w.ports[behind.name]; number == 0 {
-				without = append(without, w.model.ID.String())
+			if number = w.Port(behind.name); number == 0 {
+				without = append(without, w.Model.ID.String())
 				continue
 			}
 		}
-		endpoint := w.endpoint(number, s.preferIPv6())
+		endpoint := w.Endpoint(number, s.preferIPv6())
 		if owner, taken := owners[endpoint.Address]; taken {
-			conflicts = append(conflicts, sameAddress(endpoint.Address.Addr(), w.model.ID, owner))
+			conflicts = append(conflicts, sameAddress(endpoint.Address.Addr(), w.Model.ID, owner))
 			continue
 		}
-		owners[endpoint.Address] = w.model.ID
+		owners[endpoint.Address] = w.Model.ID
 		endpoints = append(endpoints, endpoint)
 	}
 	if len(without) > 0 {

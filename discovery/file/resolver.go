@@ -6,15 +6,16 @@ import (
 	"slices"
 
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/machine"
 )
 
 // resolver holds the services and workloads in use, with the indexes that lead
 // from a change to the services that it may touch.
 type resolver struct {
 	services  map[discovery.ServiceID]*Object
-	workloads map[discovery.WorkloadID]*workload
+	workloads map[discovery.WorkloadID]*machine.Machine
 	// byLabel finds workloads by namespace and one label.
-	byLabel map[selection]map[discovery.WorkloadID]*workload
+	byLabel map[selection]map[discovery.WorkloadID]*machine.Machine
 	// selecting finds services by namespace and the first label of their selectors.
 	selecting map[selection]map[discovery.ServiceID]*service
 	// vips are the services that ask for an address.
@@ -32,8 +33,8 @@ type selection struct {
 func newResolver() *resolver {
 	return &resolver{
 		services:  make(map[discovery.ServiceID]*Object),
-		workloads: make(map[discovery.WorkloadID]*workload),
-		byLabel:   make(map[selection]map[discovery.WorkloadID]*workload),
+		workloads: make(map[discovery.WorkloadID]*machine.Machine),
+		byLabel:   make(map[selection]map[discovery.WorkloadID]*machine.Machine),
 		selecting: make(map[selection]map[discovery.ServiceID]*service),
 		vips:      make(map[netip.Addr]map[discovery.ServiceID]bool),
 		dirty:     make(map[discovery.ServiceID]bool),
@@ -96,12 +97,12 @@ func (r *resolver) markSharing(vip netip.Addr) {
 	}
 }
 
-func (r *resolver) putWorkload(w *workload) {
-	before := r.workloads[w.model.ID]
-	if before.equal(w) {
+func (r *resolver) putWorkload(w *machine.Machine) {
+	before := r.workloads[w.Model.ID]
+	if before.Equal(w) {
 		return
 	}
-	r.workloads[w.model.ID] = w
+	r.workloads[w.Model.ID] = w
 	if before != nil {
 		r.unindexWorkload(before)
 		r.markSelecting(before)
@@ -118,23 +119,23 @@ func (r *resolver) removeWorkload(id discovery.WorkloadID) {
 	}
 }
 
-func (r *resolver) indexWorkload(w *workload) {
-	for key, value := range w.model.Labels {
-		insert(r.byLabel, selection{namespace: w.model.ID.Namespace, label: label{key, value}}, w.model.ID, w)
+func (r *resolver) indexWorkload(w *machine.Machine) {
+	for key, value := range w.Model.Labels {
+		insert(r.byLabel, selection{namespace: w.Model.ID.Namespace, label: label{key, value}}, w.Model.ID, w)
 	}
 }
 
-func (r *resolver) unindexWorkload(w *workload) {
-	for key, value := range w.model.Labels {
-		erase(r.byLabel, selection{namespace: w.model.ID.Namespace, label: label{key, value}}, w.model.ID)
+func (r *resolver) unindexWorkload(w *machine.Machine) {
+	for key, value := range w.Model.Labels {
+		erase(r.byLabel, selection{namespace: w.Model.ID.Namespace, label: label{key, value}}, w.Model.ID)
 	}
 }
 
 // markSelecting marks the services that select a workload.
-func (r *resolver) markSelecting(w *workload) {
-	for key, value := range w.model.Labels {
-		for id, s := range r.selecting[selection{namespace: w.model.ID.Namespace, label: label{key, value}}] {
-			if s.selects(w.model.Labels) {
+func (r *resolver) markSelecting(w *machine.Machine) {
+	for key, value := range w.Model.Labels {
+		for id, s := range r.selecting[selection{namespace: w.Model.ID.Namespace, label: label{key, value}}] {
+			if s.selects(w.Model.Labels) {
 				r.dirty[id] = true
 			}
 		}
@@ -142,17 +143,17 @@ func (r *resolver) markSelecting(w *workload) {
 }
 
 // selected returns the workloads of a service in the order of their ids.
-func (r *resolver) selected(s *service) []*workload {
-	var fewest map[discovery.WorkloadID]*workload
+func (r *resolver) selected(s *service) []*machine.Machine {
+	var fewest map[discovery.WorkloadID]*machine.Machine
 	for i, want := range s.selector {
 		having := r.byLabel[selection{namespace: s.id.Namespace, label: want}]
 		if i == 0 || len(having) < len(fewest) {
 			fewest = having
 		}
 	}
-	var found []*workload
+	var found []*machine.Machine
 	for _, id := range slices.SortedFunc(maps.Keys(fewest), discovery.WorkloadID.Compare) {
-		if s.selects(fewest[id].model.Labels) {
+		if s.selects(fewest[id].Model.Labels) {
 			found = append(found, fewest[id])
 		}
 	}

@@ -105,9 +105,9 @@ func (r *run) look() {
 		next = r.rescanAt
 	}
 	r.timer.Reset(max(next.Sub(now), time.Millisecond))
-	r.mesh.settle()
+	judged := r.mesh.settle()
 	r.report.trouble(r.folder.trouble())
-	r.report.problems(r.mesh)
+	r.report.problems(r.mesh, judged)
 }
 
 // pending returns what the reader does not know yet, and whether there is anything.

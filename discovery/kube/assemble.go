@@ -36,11 +36,11 @@ func (w *worker) object(of dirtyObject) {
 	case kindWorkload:
 		var workload *discovery.Workload
 		if m := w.world.machines.items[of.key]; m != nil {
-			workload, problems = m.workload, m.problems
+			workload, problems = m.model(), m.problems
 		}
 		w.workload(of.key, workload)
 	case kindNode:
-		w.nodes.put(of.key.name, w.world.nodes.items[of.key])
+		w.nodes.Put(of.key.name, w.world.nodes.items[of.key])
 	case kindSlice:
 		s := w.world.slices.items[of.key]
 		if s != nil && w.world.services.items[key{s.key.namespace, s.service}] != nil {
@@ -49,7 +49,7 @@ func (w *worker) object(of dirtyObject) {
 		}
 		problems = orphan(s)
 	}
-	w.problems.put(of.key.object(of.kind), problems)
+	w.problems.Put(of.key.object(of.kind), problems)
 }
 
 // workload sends the instance of that name: a pod goes before a machine.
@@ -57,9 +57,9 @@ func (w *worker) workload(k key, value *discovery.Workload) {
 	if p := w.world.pods.items[k]; p != nil && p.workload != nil {
 		value = p.workload
 	} else if m := w.world.machines.items[k]; value == nil && m != nil {
-		value = m.workload
+		value = m.model()
 	}
-	w.workloads.put(discovery.WorkloadID{Namespace: k.namespace, Name: k.name}, value)
+	w.workloads.Put(discovery.WorkloadID{Namespace: k.namespace, Name: k.name}, value)
 }
 
 // orphan lists what is wrong with a slice whose service there is not. Slices of
@@ -82,22 +82,22 @@ func (w *worker) service(id discovery.ServiceID) {
 	shard := discovery.ShardID{Service: id, Source: w.id}
 	f, ok := w.world.facts(id)
 	if !ok {
-		w.services.remove(id)
-		w.endpoints.remove(shard)
-		w.problems.remove(serviceObject(id))
+		w.services.Remove(id)
+		w.endpoints.Remove(shard)
+		w.problems.Remove(serviceObject(id))
 		w.remember(id, result{})
 		return
 	}
-	f.shard, f.before, f.pauses, f.now = shard, w.endpoints.now[shard], w.pauses[id], w.clock()
+	f.shard, f.before, f.pauses, f.now = shard, w.endpoints.Get(shard), w.pauses[id], w.clock()
 	if w.syncedSent {
 		f.pods = w.world.pods.items
 	}
 	built := endpoints(f)
-	w.services.put(id, f.service.model)
-	w.endpoints.put(shard, built.set)
-	w.problems.put(serviceObject(id), built.problems)
+	w.services.Put(id, f.service.model)
+	w.endpoints.Put(shard, built.set)
+	w.problems.Put(serviceObject(id), built.problems)
 	for i, s := range f.slices {
-		w.problems.put(s.key.object(kindSlice), built.sliceProblems[i])
+		w.problems.Put(s.key.object(kindSlice), built.sliceProblems[i])
 	}
 	w.remember(id, built)
 }

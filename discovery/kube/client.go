@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -18,11 +19,14 @@ import (
 	"k8s.io/client-go/rest"
 
 	"outrigger.dev/outrigger/api/v1alpha1"
+	"outrigger.dev/outrigger/discovery/internal/conns"
 )
 
 const (
 	// requestTimeout is how long a small request may take.
 	requestTimeout = 5 * time.Second
+	// keepAlive is how often the kernel asks whether an idle connection still stands.
+	keepAlive = 15 * time.Second
 	// listTimeout is how long one page of a list may take, and a stream of a full state to begin.
 	listTimeout = 30 * time.Second
 	// watchTimeout is how long a watch may take to begin: some proxies tell of it with the first event only, and
@@ -35,7 +39,7 @@ const (
 // client makes requests to one API server. It knows nothing of what they are for.
 type client struct {
 	http   *http.Client
-	dialer *dialer
+	dialer *conns.Dialer
 	// groups are the REST clients by group.
 	groups map[string]rest.Interface
 }
@@ -47,7 +51,10 @@ func newClient(config *rest.Config) (*client, error) {
 		return nil, err
 	}
 	base := rest.CopyConfig(config)
-	c := &client{dialer: newDialer(base.Dial), groups: make(map[string]rest.Interface)}
+	if base.Dial == nil {
+		base.Dial = (&net.Dialer{Timeout: requestTimeout, KeepAlive: keepAlive}).DialContext
+	}
+	c := &client{dialer: conns.New(base.Dial), groups: make(map[string]rest.Interface)}
 	base.Dial = c.dialer.DialContext
 	// A handful of watches needs no limit of its own: the API server has one.
 	base.QPS = -1
@@ -93,7 +100,7 @@ func (c *client) group(base *rest.Config, group schema.GroupVersion) (rest.Inter
 // close ends every connection.
 func (c *client) close() {
 	c.http.CloseIdleConnections()
-	c.dialer.cut()
+	c.dialer.Close()
 }
 
 // get starts a request that reads objects of a kind; answers that ask to come later are errors to the caller.

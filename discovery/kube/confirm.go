@@ -17,6 +17,7 @@ import (
 
 	"outrigger.dev/outrigger/api/v1alpha1"
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/machine"
 )
 
 // Confirm reads the endpoints of a service a second time, from etcd and past
@@ -93,16 +94,16 @@ func (c *confirmation) slices(ctx context.Context) ([]*slice, error) {
 	return all, nil
 }
 
-func (c *confirmation) machines(ctx context.Context, s *service) ([]*machine, error) {
+func (c *confirmation) machines(ctx context.Context, s *service) ([]*machine.Machine, error) {
 	var list v1alpha1.WorkloadList
 	err := c.list(ctx, resource{group: v1alpha1.GroupVersion().Group, name: "workloads"}, "", &list)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, err
 	}
-	found := make(map[string]*machine)
+	found := make(map[string]*machine.Machine)
 	for i := range list.Items {
-		if m := readMachine(&c.intern, &list.Items[i]); m.workload != nil {
-			found[list.Items[i].Name] = m
+		if w := readWorkload(&c.intern, &list.Items[i]); w.machine != nil {
+			found[list.Items[i].Name] = w.machine
 		}
 	}
 	return selected(s, found), nil

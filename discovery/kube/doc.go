@@ -2,8 +2,8 @@
 // EndpointSlices, Pods, Nodes, and the Workloads of outrigger.dev, which
 // Services select too.
 //
-// It imports discovery, api and the parts of client-go that make requests, and
-// never policy. It keeps no object of the API: what is read is turned at once
+// It imports discovery and what sources share under its internal, api and the
+// parts of client-go that make requests, and never policy. It keeps no object of the API: what is read is turned at once
 // into small values that hold what the mesh needs.
 //
 // It watches by its own loop and not by client-go's reflector, because what

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/machine"
 )
 
 // facts are everything that the endpoints of one service follow from.
@@ -17,7 +18,7 @@ type facts struct {
 	// slices are those that name the service, sorted by name.
 	slices []*slice
 	// machines are those that the service selects, sorted by name.
-	machines []*machine
+	machines []*machine.Machine
 	nodes    map[key]*discovery.Node
 	// pods are those that were read; nil: endpoints need not wait for theirs.
 	pods map[key]*pod
@@ -99,15 +100,15 @@ func (b *build) addMachines(i int, endpoints []discovery.Endpoint) []discovery.E
 	for _, m := range b.machines {
 		number := b.service.targets[i].number
 		if name := b.service.targets[i].name; name != "" {
-			if number = m.ports[name]; number == 0 {
-				without = append(without, m.workload.ID.String())
+			if number = m.Port(name); number == 0 {
+				without = append(without, m.Model.ID.String())
 				continue
 			}
 		}
-		endpoint := m.endpoint(number, b.service.preferIPv6)
+		endpoint := m.Endpoint(number, b.service.preferIPv6)
 		if taken[endpoint.Address] {
 			b.problem("spec.selector", "Duplicate", fmt.Sprintf("Workload %s has the address %s of another endpoint and is left out: "+
-				"give one of the two another address", m.workload.ID, endpoint.Address.Addr()))
+				"give one of the two another address", m.Model.ID, endpoint.Address.Addr()))
 			continue
 		}
 		taken[endpoint.Address] = true

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/machine"
 )
 
 // entry is an endpoint of a slice behind one port.
@@ -76,7 +77,7 @@ func (b *build) addresses(port uint16, found []entry) []discovery.Endpoint {
 			Weight: 1, Health: b.health(e, before), Zones: e.zones,
 		})
 	}
-	if !slices.ContainsFunc(b.machines, func(m *machine) bool { return m.workload.Health == discovery.Healthy }) {
+	if !slices.ContainsFunc(b.machines, func(m *machine.Machine) bool { return m.Model.Health == discovery.Healthy }) {
 		keepSome(out)
 	}
 	return out

@@ -69,7 +69,7 @@ func (h *heartbeat) ask(ctx context.Context) bool {
 	}
 	if h.missed++; h.missed >= cutAfter {
 		h.missed = 0
-		h.client.dialer.cut()
+		h.client.dialer.Cut()
 	}
 	return false
 }

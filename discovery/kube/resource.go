@@ -159,22 +159,20 @@ func (w *world) nodesSink() sink {
 }
 
 func (w *world) machinesSink() sink {
-	return &kind[*v1alpha1.Workload, machine]{
+	return &kind[*v1alpha1.Workload, workload]{
 		empty: func() runtime.Object { return &v1alpha1.WorkloadList{} }, into: w.machines,
-		read: func(in *interner, from *v1alpha1.Workload) (key, *machine) {
-			return keyOf(in, from.Namespace, from.Name), readMachine(in, from)
+		read: func(in *interner, from *v1alpha1.Workload) (key, *workload) {
+			return keyOf(in, from.Namespace, from.Name), readWorkload(in, from)
 		},
 		prepare: w.lastGood,
 	}
 }
 
 // lastGood keeps a machine in use whose newest form cannot be used.
-func (w *world) lastGood(k key, now *machine) *machine {
+func (w *world) lastGood(k key, now *workload) *workload {
 	before := w.machines.items[k]
-	if now.workload != nil || before == nil || before.workload == nil {
+	if now.machine != nil || before == nil {
 		return now
 	}
-	kept := *before
-	kept.problems = now.problems
-	return &kept
+	return &workload{machine: before.machine, problems: now.problems}
 }

@@ -62,7 +62,7 @@ func (s *Source) ID() discovery.SourceID {
 func (s *Source) Stats() discovery.Stats {
 	connections := 0
 	if r := s.current.Load(); r != nil {
-		connections = r.client.dialer.count()
+		connections = r.client.dialer.Count()
 	}
 	return s.counters.stats(connections)
 }

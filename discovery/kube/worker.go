@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/table"
 )
 
 // batch is how many values are built before losses that came meanwhile get their turn.
@@ -19,11 +20,11 @@ type worker struct {
 	clock  func() time.Time
 	logger *slog.Logger
 
-	services  *table[discovery.ServiceID, *discovery.Service]
-	endpoints *table[discovery.ShardID, *discovery.EndpointSet]
-	workloads *table[discovery.WorkloadID, *discovery.Workload]
-	nodes     *table[string, *discovery.Node]
-	problems  *table[discovery.ObjectID, []discovery.Problem]
+	services  *table.Table[discovery.ServiceID, *discovery.Service]
+	endpoints *table.Table[discovery.ShardID, *discovery.EndpointSet]
+	workloads *table.Table[discovery.WorkloadID, *discovery.Workload]
+	nodes     *table.Table[string, *discovery.Node]
+	problems  *table.Table[discovery.ObjectID, []discovery.Problem]
 
 	// pauses are what services wait for; the timer ends the first of them.
 	pauses map[discovery.ServiceID]pauses
@@ -45,11 +46,11 @@ func newWorker(id discovery.SourceID, w *world, clock func() time.Time, logger *
 	timer.Stop()
 	return &worker{
 		id: id, world: w, clock: clock, logger: logger, timer: timer,
-		services:  newTable[discovery.ServiceID]((*discovery.Service).Equal),
-		endpoints: newTable[discovery.ShardID]((*discovery.EndpointSet).Equal),
-		workloads: newTable[discovery.WorkloadID]((*discovery.Workload).Equal),
-		nodes:     newTable[string]((*discovery.Node).Equal),
-		problems:  newTable[discovery.ObjectID](slices.Equal[[]discovery.Problem]),
+		services:  table.New[discovery.ServiceID]((*discovery.Service).Equal),
+		endpoints: table.New[discovery.ShardID]((*discovery.EndpointSet).Equal),
+		workloads: table.New[discovery.WorkloadID]((*discovery.Workload).Equal),
+		nodes:     table.New[string]((*discovery.Node).Equal),
+		problems:  table.New[discovery.ObjectID](slices.Equal[[]discovery.Problem]),
 		pauses:    make(map[discovery.ServiceID]pauses),
 	}
 }
@@ -175,8 +176,8 @@ func (w *worker) pending(more bool) (discovery.Update, bool) {
 		return update, news
 	}
 	update.Synced = !w.syncedSent
-	update.Services, update.Endpoints, update.Workloads = w.services.update(), w.endpoints.update(), w.workloads.update()
-	update.Nodes, update.Problems = w.nodes.update(), w.problems.update()
+	update.Services, update.Endpoints, update.Workloads = w.services.Pending(), w.endpoints.Pending(), w.workloads.Pending()
+	update.Nodes, update.Problems = w.nodes.Pending(), w.problems.Pending()
 	changes := len(update.Services) + len(update.Endpoints) + len(update.Workloads) + len(update.Nodes) + len(update.Problems)
 	if changes == 0 {
 		w.readAt = time.Time{}
@@ -192,10 +193,10 @@ func (w *worker) sent(update discovery.Update) {
 		return
 	}
 	w.syncedSent = true
-	w.services.commit()
-	w.endpoints.commit()
-	w.workloads.commit()
-	w.nodes.commit()
-	w.problems.commit()
+	w.services.Commit()
+	w.endpoints.Commit()
+	w.workloads.Commit()
+	w.nodes.Commit()
+	w.problems.Commit()
 	w.readAt = time.Time{}
 }

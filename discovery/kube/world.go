@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/discovery/internal/machine"
 )
 
 // world is what the watchers have read, in small values, and what has to be
@@ -22,12 +23,12 @@ type world struct {
 	slices   *collection[slice]
 	pods     *collection[pod]
 	nodes    *collection[discovery.Node]
-	machines *collection[machine]
+	machines *collection[workload]
 
 	slicesOf map[discovery.ServiceID]map[string]*slice
 	// selecting are the services with a selector, by namespace; machinesIn the machines that can be used.
 	selecting  map[string]map[string]*service
-	machinesIn map[string]map[string]*machine
+	machinesIn map[string]map[string]*machine.Machine
 
 	dirtyServices lanes[discovery.ServiceID]
 	dirtyObjects  lanes[dirtyObject]
@@ -52,7 +53,7 @@ func newWorld() *world {
 		wake:          make(chan struct{}, 1),
 		slicesOf:      make(map[discovery.ServiceID]map[string]*slice),
 		selecting:     make(map[string]map[string]*service),
-		machinesIn:    make(map[string]map[string]*machine),
+		machinesIn:    make(map[string]map[string]*machine.Machine),
 		dirtyServices: newLanes[discovery.ServiceID](),
 		dirtyObjects:  newLanes[dirtyObject](),
 		trouble:       newTroubles(),
@@ -61,7 +62,7 @@ func newWorld() *world {
 	w.slices = newCollection((*slice).equal, w.sliceChanged)
 	w.pods = newCollection((*pod).equal, w.podChanged)
 	w.nodes = newCollection((*discovery.Node).Equal, w.nodeChanged)
-	w.machines = newCollection((*machine).equal, w.machineChanged)
+	w.machines = newCollection((*workload).equal, w.machineChanged)
 	return w
 }
 
@@ -169,12 +170,12 @@ func (w *world) placeOf(node string) discovery.Locality {
 	return discovery.Locality{}
 }
 
-func (w *world) machineChanged(k key, before, now *machine) {
+func (w *world) machineChanged(k key, before, now *workload) {
 	loses := before != nil && before.loses(now)
 	w.dirtyObject(kindWorkload, k, loses)
 	erase(w.machinesIn, k)
-	if now != nil && now.workload != nil {
-		insert(w.machinesIn, k, now)
+	if now != nil && now.machine != nil {
+		insert(w.machinesIn, k, now.machine)
 	}
 	for name, s := range w.selecting[k.namespace] {
 		if selectsMachine(s, before) || selectsMachine(s, now) {
@@ -183,8 +184,8 @@ func (w *world) machineChanged(k key, before, now *machine) {
 	}
 }
 
-func selectsMachine(s *service, m *machine) bool {
-	return m != nil && m.workload != nil && s.selects(m.workload.Labels)
+func selectsMachine(s *service, w *workload) bool {
+	return w != nil && w.machine != nil && s.selects(w.machine.Model.Labels)
 }
 
 // facts are what the endpoints of a service follow from; false says that there is no such service.
@@ -202,14 +203,14 @@ func (w *world) facts(id discovery.ServiceID) (facts, bool) {
 }
 
 // selected are the machines that a service selects, sorted by name.
-func selected(s *service, from map[string]*machine) []*machine {
-	var machines []*machine
+func selected(s *service, from map[string]*machine.Machine) []*machine.Machine {
+	var machines []*machine.Machine
 	for _, m := range from {
-		if s.selects(m.workload.Labels) {
+		if s.selects(m.Model.Labels) {
 			machines = append(machines, m)
 		}
 	}
-	slices.SortFunc(machines, func(a, b *machine) int { return a.workload.ID.Compare(b.workload.ID) })
+	slices.SortFunc(machines, func(a, b *machine.Machine) int { return a.Model.ID.Compare(b.Model.ID) })
 	return machines
 }
 

@@ -1,0 +1,91 @@
+// Package conns is a dialer that counts its connections and can cut them: a
+// request on one that hangs would wait for as long as the kernel hopes.
+//
+// It imports nothing of Outrigger's, and knows neither who is spoken to nor in
+// which language. It never opens a connection by itself, and starts no goroutine.
+package conns
+
+import (
+	"context"
+	"net"
+	"sync"
+)
+
+// DialFunc opens a connection.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Dialer knows its open connections. It may be used from any goroutine.
+type Dialer struct {
+	dial   DialFunc
+	mu     sync.Mutex
+	open   map[*conn]struct{}
+	closed bool
+}
+
+// New returns a dialer that opens connections by the given function.
+func New(dial DialFunc) *Dialer {
+	return &Dialer{dial: dial, open: make(map[*conn]struct{})}
+}
+
+// DialContext opens a connection and remembers it. After Close it returns [net.ErrClosed].
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	raw, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: raw, dialer: d}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		_ = raw.Close()
+		return nil, net.ErrClosed
+	}
+	d.open[c] = struct{}{}
+	return c, nil
+}
+
+// Begin lets connections be opened, also after Close. A new dialer has begun.
+func (d *Dialer) Begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = false
+}
+
+// Cut closes all connections that are open; others may be opened.
+func (d *Dialer) Cut() { d.cut(false) }
+
+// Close closes all connections, also those that are still being opened: a
+// transport closes by itself only what it sees idle.
+func (d *Dialer) Close() { d.cut(true) }
+
+func (d *Dialer) cut(closed bool) {
+	d.mu.Lock()
+	open := d.open
+	d.open = make(map[*conn]struct{})
+	d.closed = d.closed || closed
+	d.mu.Unlock()
+	for c := range open {
+		_ = c.Conn.Close()
+	}
+}
+
+// Count returns how many connections are open.
+func (d *Dialer) Count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.open)
+}
+
+// conn is a connection that its dialer knows.
+type conn struct {
+	net.Conn
+	dialer *Dialer
+}
+
+// Close closes the connection, and its dialer forgets it.
+func (c *conn) Close() error {
+	c.dialer.mu.Lock()
+	delete(c.dialer.open, c)
+	c.dialer.mu.Unlock()
+	return c.Conn.Close()
+}
