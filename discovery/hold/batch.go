@@ -14,7 +14,7 @@ type batch struct {
 	now     time.Time
 	phase   phase
 	out     discovery.Update
-	confirm []discovery.ServiceID
+	confirm []Question
 }
 
 func (k *Keeper) batch(now time.Time, p phase) *batch {
@@ -27,9 +27,21 @@ func (k *Keeper) batch(now time.Time, p phase) *batch {
 	}}
 }
 
-func (b *batch) done() (discovery.Update, []discovery.ServiceID) {
+func (b *batch) done() discovery.Update {
 	b.out.Trouble = b.k.tell()
-	return b.out, asked(b.confirm)
+	return b.out
+}
+
+// asked returns what is to be read a second time, in order, each once.
+func (b *batch) asked() []Question {
+	if b.phase != doubt && b.k.services.asks(b.now) {
+		b.confirm = append(b.confirm, Question{Of: OfServices})
+	}
+	if b.phase != doubt && b.k.workloads.asks(b.now) {
+		b.confirm = append(b.confirm, Question{Of: OfWorkloads})
+	}
+	slices.SortFunc(b.confirm, Question.compare)
+	return slices.Compact(b.confirm)
 }
 
 // apply takes an update in; over says that trouble ended with it.
@@ -50,12 +62,20 @@ func (b *batch) apply(u discovery.Update, over bool) {
 	if over {
 		b.judge()
 	}
-	k.services.settle(verdict[discovery.ServiceID, discovery.Service]{
-		phase: b.phase, now: b.now, tied: k.serviceTied, excused: func(*discovery.Service) bool { return false },
-	}, services, b.out.Services)
-	k.workloads.settle(verdict[discovery.WorkloadID, discovery.Workload]{
-		phase: b.phase, now: b.now, tied: k.workloadTied, excused: k.excusedWorkload,
-	}, workloads, b.out.Workloads)
+	k.services.settle(b.serviceVerdict(), services, b.out.Services)
+	k.workloads.settle(b.workloadVerdict(), workloads, b.out.Workloads)
+}
+
+func (b *batch) serviceVerdict() verdict[discovery.ServiceID, discovery.Service] {
+	return verdict[discovery.ServiceID, discovery.Service]{
+		phase: b.phase, now: b.now, tied: b.k.serviceTied, excused: func(*discovery.Service) bool { return false },
+	}
+}
+
+func (b *batch) workloadVerdict() verdict[discovery.WorkloadID, discovery.Workload] {
+	return verdict[discovery.WorkloadID, discovery.Workload]{
+		phase: b.phase, now: b.now, tied: b.k.workloadTied, excused: b.k.excusedWorkload,
+	}
 }
 
 // lookAtNodes decides which machines went, and reports whether what is known of them may have changed.
@@ -119,7 +139,7 @@ func (b *batch) judge() {
 	massive := b.k.massive(0)
 	for _, id := range b.heldShards() {
 		sh := b.k.held[id]
-		if len(sh.held) > 0 && (massive || b.k.halved(id, sh, 0)) {
+		if b.phase == wary && len(sh.held) > 0 && (massive || b.k.halved(id, sh, 0)) {
 			b.pend(id, sh)
 			continue
 		}
@@ -139,8 +159,8 @@ func (b *batch) pend(id discovery.ShardID, sh *shard) {
 
 func (b *batch) ask(id discovery.ShardID, sh *shard) {
 	sh.ask = b.now.Add(Reread)
-	if b.k.confirms {
-		b.confirm = append(b.confirm, id.Service)
+	if b.k.reads.Endpoints {
+		b.confirm = append(b.confirm, Question{Of: OfEndpoints, Service: id.Service})
 	}
 }
 
@@ -181,7 +201,7 @@ func (b *batch) due() {
 		sh := b.k.held[id]
 		if !b.now.Before(sh.clock.Add(Patience)) {
 			b.expire(id, sh)
-		} else if b.k.confirms && !b.now.Before(sh.ask) {
+		} else if b.k.reads.Endpoints && !b.now.Before(sh.ask) {
 			b.ask(id, sh)
 		}
 	}
@@ -199,16 +219,16 @@ func (b *batch) expire(id discovery.ShardID, sh *shard) {
 	b.untieService(id.Service)
 }
 
-// untieWorkload lets a missing workload go whose last held endpoint went.
+// untieWorkload lets a missing workload go whose last held endpoint went, unless a second list had it.
 func (b *batch) untieWorkload(id discovery.WorkloadID) {
-	if _, missing := b.k.workloads.missing[id]; missing && !b.k.workloadTied(id) {
+	if b.k.workloads.doubtful(id) && !b.k.workloadTied(id) {
 		b.k.workloads.release(id, b.out.Workloads)
 	}
 }
 
-// untieService lets a missing service go whose held endpoints went.
+// untieService lets a missing service go whose held endpoints went, unless a second list had it.
 func (b *batch) untieService(id discovery.ServiceID) {
-	if _, missing := b.k.services.missing[id]; missing && !b.k.serviceTied(id) {
+	if b.k.services.doubtful(id) && !b.k.serviceTied(id) {
 		b.k.services.release(id, b.out.Services)
 	}
 }

@@ -40,7 +40,7 @@ func stockSet(name string, service, endpoints int) *discovery.EndpointSet {
 
 // BenchmarkHealthy is one changed endpoint set of a healthy source among 10,000 services.
 func BenchmarkHealthy(b *testing.B) {
-	k := NewKeeper(testSource, true)
+	k := NewKeeper(testSource, Reads{Endpoints: true, Services: true, Workloads: true})
 	k.Apply(testStart, stock())
 	changes := flips("service-7", 7)
 	b.ReportAllocs()
@@ -51,7 +51,7 @@ func BenchmarkHealthy(b *testing.B) {
 
 // BenchmarkTrouble is the same in trouble, with a tenth of all endpoints held.
 func BenchmarkTrouble(b *testing.B) {
-	k := NewKeeper(testSource, true)
+	k := NewKeeper(testSource, Reads{Endpoints: true, Services: true, Workloads: true})
 	k.Apply(testStart, stock())
 	k.Apply(testStart, lostTenth())
 	changes := flips("service-7", 7)
@@ -74,11 +74,12 @@ func BenchmarkEmptied(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
-		k := NewKeeper(testSource, true)
+		k := NewKeeper(testSource, Reads{Endpoints: true, Services: true, Workloads: true})
 		k.Apply(testStart, full)
 		k.Apply(testStart, discovery.Update{Source: testSource, Trouble: errTest})
 		b.StartTimer()
-		if out, ask := k.Apply(testStart, empty); len(out.Endpoints) > 0 || len(ask) != 10_000 {
+		// The endpoints of each service are asked for, and once all services.
+		if out, ask := k.Apply(testStart, empty); len(out.Endpoints) > 0 || len(ask) != 10_001 {
 			b.Fatal("a mass was believed")
 		}
 	}

@@ -17,8 +17,8 @@ type Observer interface {
 
 // Config is what a Held needs.
 type Config struct {
-	// Source is held. When it is a discovery.Confirmer, mass drops are confirmed by it; when it is discovery.Measured,
-	// Status tells the age of its data.
+	// Source is held. Mass drops are confirmed by it as far as it is a discovery.Confirmer, ServiceConfirmer and
+	// WorkloadConfirmer; when it is discovery.Measured, Status tells the age of its data.
 	Source discovery.Source
 	// ID is that of the source.
 	ID     discovery.SourceID
@@ -35,7 +35,7 @@ type Config struct {
 type Held struct {
 	config  Config
 	keeper  *Keeper
-	loop    loop[discovery.Update, discovery.ServiceID]
+	loop    loop[discovery.Update, Question]
 	watcher watcher
 	// first is what a file had.
 	first *discovery.Update
@@ -53,22 +53,39 @@ func New(c Config) (*Held, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	confirmer, confirms := c.Source.(discovery.Confirmer)
-	h := &Held{config: c, keeper: NewKeeper(c.ID, confirms), watcher: watcher{id: c.ID, logger: c.Logger, observer: c.Observer}}
+	h := &Held{config: c, keeper: NewKeeper(c.ID, readsOf(c.Source)), watcher: watcher{id: c.ID, logger: c.Logger, observer: c.Observer}}
 	told := teller{}
-	h.loop = loop[discovery.Update, discovery.ServiceID]{
+	h.loop = loop[discovery.Update, Question]{
 		clock: c.Clock, source: c.Source.Run, machine: h.keeper, changed: h.changed,
-		news: func(u *discovery.Update) bool { return told.news(u.Synced, u.Trouble) || !emptyUpdate(u) },
-		reread: func(ctx context.Context, id discovery.ServiceID) func(time.Time) discovery.Update {
-			set, err := confirmer.Confirm(ctx, id)
-			return func(now time.Time) discovery.Update {
-				h.watcher.reread(id.String(), err)
-				return h.keeper.Confirmed(now, id, set, err)
-			}
-		},
+		news:   func(u *discovery.Update) bool { return told.news(u.Synced, u.Trouble) || !emptyUpdate(u) },
+		reread: h.reread,
 	}
 	h.restore(&told)
 	return h, nil
+}
+
+// reread asks the source, and returns how to tell the keeper. The keeper asks only for what the source can.
+func (h *Held) reread(ctx context.Context, q Question) func(now time.Time) discovery.Update {
+	var tell func(now time.Time) discovery.Update
+	var err error
+	switch q.Of {
+	case OfServices:
+		var ids []discovery.ServiceID
+		ids, err = h.config.Source.(discovery.ServiceConfirmer).ConfirmServices(ctx)
+		tell = func(now time.Time) discovery.Update { return h.keeper.ConfirmedServices(now, ids, err) }
+	case OfWorkloads:
+		var ids []discovery.WorkloadID
+		ids, err = h.config.Source.(discovery.WorkloadConfirmer).ConfirmWorkloads(ctx)
+		tell = func(now time.Time) discovery.Update { return h.keeper.ConfirmedWorkloads(now, ids, err) }
+	case OfEndpoints:
+		var set *discovery.EndpointSet
+		set, err = h.config.Source.(discovery.Confirmer).Confirm(ctx, q.Service)
+		tell = func(now time.Time) discovery.Update { return h.keeper.Confirmed(now, q.Service, set, err) }
+	}
+	return func(now time.Time) discovery.Update {
+		h.watcher.reread(q.String(), err)
+		return tell(now)
+	}
 }
 
 // restore begins with what the file has of the source.

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,6 +162,76 @@ func TestHeldConfirms(t *testing.T) {
 			if !strings.Contains(r.logs.String(), line) {
 				t.Errorf("%q is not in the log:\n%s", line, r.logs)
 			}
+		}
+	})
+}
+
+// listedSource can list a second time what there is.
+type listedSource struct {
+	*fakeSource
+	pods, services []string
+	// failures is how many lists cannot be had at first.
+	failures atomic.Int32
+}
+
+func (l *listedSource) answer() error {
+	if l.failures.Add(-1) >= 0 {
+		return errors.New("no answer")
+	}
+	return nil
+}
+
+func (l *listedSource) ConfirmWorkloads(context.Context) ([]discovery.WorkloadID, error) {
+	return mapped(l.pods, workloadOf), l.answer()
+}
+
+func (l *listedSource) ConfirmServices(context.Context) ([]discovery.ServiceID, error) {
+	return mapped(l.services, serviceOf), l.answer()
+}
+
+func TestHeldLists(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := &listedSource{fakeSource: newFakeSource(), pods: []string{"3"}, services: []string{"cart"}}
+		r := start(t, source, source.updates, Config{})
+		defer r.close()
+		r.say("synced svc+cart svc+db pod+1 pod+2 pod+3")
+		r.demand("synced svc+cart svc+db pod+1 pod+2 pod+3")
+		r.say("trouble svc-db pod-1 pod-2")
+		r.demand("trouble(no connection)")
+		r.say("")
+		r.demand("nothing")
+		sent := []string{describe(<-r.out), describe(<-r.out)}
+		slices.Sort(sent)
+		if !slices.Equal(sent, []string{"pod-1 pod-2", "svc-db"}) {
+			t.Errorf("%q were sent", sent)
+		}
+		if s := r.held.Status(); s.Holding() || s.Counts.Confirmed != 2 {
+			t.Errorf("the status is %+v", s)
+		}
+	})
+}
+
+// TestHeldListsAgain has lists that cannot be had at first: they are tried again.
+func TestHeldListsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := &listedSource{fakeSource: newFakeSource()}
+		source.failures.Store(1)
+		r := start(t, source, source.updates, Config{})
+		defer r.close()
+		r.say("synced pod+1")
+		r.demand("synced pod+1")
+		r.say("trouble pod-1")
+		r.demand("trouble(no connection)")
+		r.say("")
+		over := time.Now()
+		r.demand("nothing")
+		r.silent()
+		r.demand("pod-1")
+		if took := time.Since(over); took != Reread {
+			t.Errorf("it took %s", took)
+		}
+		if s := r.held.Status(); s.Counts.Failed != 1 || !strings.Contains(r.logs.String(), `object="all workloads" error="no answer"`) {
+			t.Errorf("the status is %+v, the log\n%s", s, r.logs)
 		}
 	})
 }
@@ -356,7 +428,7 @@ func TestPoliciesConfirm(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		out, end := make(chan compile.Update), make(chan error, 1)
 		go func() { end <- p.Run(ctx, out) }()
-		source.updates <- peers("a b c")
+		source.updates <- peers("synced a b c")
 		<-out
 		source.updates <- peers("! -a -b")
 		if u := <-out; u.Trouble == nil || describePeers(u) != "" {

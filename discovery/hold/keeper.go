@@ -3,7 +3,6 @@ package hold
 import (
 	"maps"
 	"net/netip"
-	"slices"
 	"time"
 
 	"outrigger.dev/outrigger/discovery"
@@ -13,11 +12,8 @@ import (
 // is asked for and told. It has one writer.
 type Keeper struct {
 	source discovery.SourceID
-	// confirms says that the source can be read a second time.
-	confirms bool
+	reads  Reads
 	mood
-	// synced says that whoever reads on was told that the state is complete.
-	synced bool
 
 	services  kind[discovery.ServiceID, discovery.Service]
 	workloads kind[discovery.WorkloadID, discovery.Workload]
@@ -38,10 +34,10 @@ type Keeper struct {
 	counts       Counts
 }
 
-// NewKeeper returns a Keeper of a source that told nothing yet. Confirms says that second reads can be had.
-func NewKeeper(source discovery.SourceID, confirms bool) *Keeper {
+// NewKeeper returns a Keeper of a source that told nothing yet, with the second reads that can be had.
+func NewKeeper(source discovery.SourceID, reads Reads) *Keeper {
 	k := &Keeper{
-		source: source, confirms: confirms,
+		source: source, reads: reads,
 		services:  newKind[discovery.ServiceID](fifth, (*discovery.Service).Equal),
 		workloads: newKind[discovery.WorkloadID](fifth, (*discovery.Workload).Equal),
 		nodes:     newKind[string](fifth, (*discovery.Node).Equal),
@@ -53,15 +49,16 @@ func NewKeeper(source discovery.SourceID, confirms bool) *Keeper {
 		window:    window{shards: map[discovery.ShardID]*tally{}},
 	}
 	k.nodes.gone = k.places.bury
+	k.services.relist.can, k.workloads.relist.can = reads.Services, reads.Workloads
 	return k
 }
 
 // fifth is the share of a mass among all that a source gives.
 const fifth = 5
 
-// Apply takes in what the source says. It returns what is believed of it, and the services that are to be read a second
-// time. As long as the source is healthy that is the update itself.
-func (k *Keeper) Apply(now time.Time, u discovery.Update) (discovery.Update, []discovery.ServiceID) {
+// Apply takes in what the source says. It returns what is believed of it, and what is to be read a second time. As
+// long as the source is healthy that is the update itself.
+func (k *Keeper) Apply(now time.Time, u discovery.Update) (discovery.Update, []Question) {
 	before, after := k.told(now, u.Trouble, u.Synced)
 	k.places.now = now
 	if before == quiet && after == quiet && !k.holding() {
@@ -77,7 +74,7 @@ func (k *Keeper) Apply(now time.Time, u discovery.Update) (discovery.Update, []d
 	b.out.Problems, b.out.ReadAt = u.Problems, u.ReadAt
 	k.synced = k.synced || u.Synced
 	b.apply(u, before == doubt && after != doubt)
-	return b.done()
+	return b.done(), b.asked()
 }
 
 // pass takes over what a healthy source says.
@@ -131,17 +128,31 @@ func (k *Keeper) Confirmed(now time.Time, id discovery.ServiceID, set *discovery
 	default:
 		b.confirmed(shardID, sh, set)
 	}
-	out, _ := b.done()
-	return out
+	return b.done()
 }
 
-// Due lets go what lasted for long enough, and returns which services are to be read again.
-func (k *Keeper) Due(now time.Time) (discovery.Update, []discovery.ServiceID) {
+// ConfirmedServices takes in a second list of all services, as the source's ConfirmServices returned it. Those that are held and
+// not in it go; those in it stay, and are asked for again.
+func (k *Keeper) ConfirmedServices(now time.Time, ids []discovery.ServiceID, err error) discovery.Update {
+	b := k.batch(now, k.phase(now))
+	k.services.confirm(b.serviceVerdict(), list[discovery.ServiceID]{keys: ids, err: err}, &k.counts, b.out.Services)
+	return b.done()
+}
+
+// ConfirmedWorkloads does for workloads what ConfirmedServices does for services.
+func (k *Keeper) ConfirmedWorkloads(now time.Time, ids []discovery.WorkloadID, err error) discovery.Update {
+	b := k.batch(now, k.phase(now))
+	k.workloads.confirm(b.workloadVerdict(), list[discovery.WorkloadID]{keys: ids, err: err}, &k.counts, b.out.Workloads)
+	return b.done()
+}
+
+// Due lets go what lasted for long enough, and returns what is to be read again.
+func (k *Keeper) Due(now time.Time) (discovery.Update, []Question) {
 	b := k.batch(now, k.phase(now))
 	if b.phase != doubt {
 		b.due()
 	}
-	return b.done()
+	return b.done(), b.asked()
 }
 
 // Deadline returns when Due has something to do; false: not without an update.
@@ -158,7 +169,7 @@ func (k *Keeper) Deadline(now time.Time) (time.Time, bool) {
 	}
 	for _, sh := range k.held {
 		consider(sh.clock.Add(Patience), true)
-		consider(sh.ask, k.confirms)
+		consider(sh.ask, k.reads.Endpoints)
 	}
 	consider(k.services.due())
 	consider(k.workloads.due())
@@ -206,10 +217,4 @@ func (k *Keeper) Restore(now, written time.Time, s State) discovery.Update {
 		Source: k.source, Synced: true, Trouble: k.tell(),
 		Services: state.Services, Endpoints: state.Endpoints, Workloads: state.Workloads, Nodes: state.Nodes,
 	}
-}
-
-// asked returns the services in order, each once.
-func asked(ids []discovery.ServiceID) []discovery.ServiceID {
-	slices.SortFunc(ids, discovery.ServiceID.Compare)
-	return slices.Compact(ids)
 }

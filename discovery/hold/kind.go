@@ -17,8 +17,11 @@ type kind[K comparable, V any] struct {
 	// passed went since the last trouble began; base is how many there were when it did.
 	passed map[K]struct{}
 	base   int
-	// clock is when something was held last without trouble.
+	// clock is when, without trouble, something was held last, or a second list last had what is missing.
 	clock time.Time
+	// contradicted are those of the missing that a second list still had.
+	contradicted map[K]struct{}
+	relist       relisting
 	// gone, when not nil, is told what went.
 	gone func(value *V)
 }
@@ -26,7 +29,7 @@ type kind[K comparable, V any] struct {
 func newKind[K comparable, V any](share int, equal func(a, b *V) bool) kind[K, V] {
 	return kind[K, V]{
 		equal: equal, share: share,
-		sent: map[K]*V{}, missing: map[K]time.Time{}, passed: map[K]struct{}{},
+		sent: map[K]*V{}, missing: map[K]time.Time{}, passed: map[K]struct{}{}, contradicted: map[K]struct{}{},
 	}
 }
 
@@ -34,6 +37,9 @@ func newKind[K comparable, V any](share int, equal func(a, b *V) bool) kind[K, V
 func (k *kind[K, V]) open() {
 	clear(k.passed)
 	k.base = len(k.sent)
+	if len(k.missing) == 0 {
+		k.relist.at = time.Time{}
+	}
 }
 
 // pass takes an update over as it is.
@@ -68,6 +74,7 @@ func (k *kind[K, V]) take(now time.Time, update, out map[K]*V) []K {
 			continue
 		}
 		delete(k.missing, key)
+		delete(k.contradicted, key)
 		delete(k.passed, key)
 		if known && k.equal(before, value) {
 			continue
@@ -81,6 +88,7 @@ func (k *kind[K, V]) take(now time.Time, update, out map[K]*V) []K {
 func (k *kind[K, V]) release(key K, out map[K]*V) {
 	k.forget(key)
 	delete(k.missing, key)
+	delete(k.contradicted, key)
 	k.passed[key] = struct{}{}
 	out[key] = nil
 }
@@ -116,6 +124,9 @@ func (k *kind[K, V]) settle(v verdict[K, V], missing []K, out map[K]*V) {
 		return
 	}
 	mass := v.phase == wary && k.mass()
+	if mass {
+		k.relist.want(v.now)
+	}
 	for _, key := range rest {
 		if mass || v.tied(key) {
 			k.clock = v.now
@@ -128,7 +139,7 @@ func (k *kind[K, V]) settle(v verdict[K, V], missing []K, out map[K]*V) {
 // all returns what is missing.
 func (k *kind[K, V]) all() []K { return slices.Collect(maps.Keys(k.missing)) }
 
-// expire lets go what has been missing for long enough, save what is tied.
+// expire lets go what has been missing for long enough, save what is tied: that goes with what needs it, whatever a list had.
 func (k *kind[K, V]) expire(now time.Time, tied func(K) bool, out map[K]*V) {
 	if len(k.missing) == 0 || now.Before(k.clock.Add(Patience)) {
 		return
@@ -138,12 +149,17 @@ func (k *kind[K, V]) expire(now time.Time, tied func(K) bool, out map[K]*V) {
 			k.release(key, out)
 		}
 	}
+	clear(k.contradicted)
 	k.clock = now
 }
 
-// due returns when expire has something to do; false: never.
+// due returns when expire or asks has something to do; false: never.
 func (k *kind[K, V]) due() (time.Time, bool) {
-	return k.clock.Add(Patience), len(k.missing) > 0
+	at := k.clock.Add(Patience)
+	if r := &k.relist; r.can && !r.at.IsZero() && r.at.Before(at) {
+		at = r.at
+	}
+	return at, len(k.missing) > 0
 }
 
 // restore takes over what was read from a file: all of it is missing until the registry names it.

@@ -36,6 +36,8 @@ type mood struct {
 	lastGood time.Time
 	// waryUntil is Settle after the end of the last trouble.
 	waryUntil time.Time
+	// synced says that whoever reads on was told that the state is complete. Before that there is nothing to lose.
+	synced bool
 }
 
 func (m *mood) phase(now time.Time) phase {
@@ -48,7 +50,8 @@ func (m *mood) phase(now time.Time) phase {
 	return quiet
 }
 
-// told takes in what an update says of trouble and completeness, and returns the phases before and after it.
+// told takes in what an update says of trouble and completeness, and returns the phases before and after it. It leaves synced as
+// it was before.
 func (m *mood) told(now time.Time, trouble error, synced bool) (before, after phase) {
 	before = m.phase(now)
 	if m.trouble == nil && trouble != nil {
@@ -59,7 +62,7 @@ func (m *mood) told(now time.Time, trouble error, synced bool) (before, after ph
 		m.lastGood = time.Time{}
 	}
 	after = m.phase(now)
-	if before == doubt && after != doubt {
+	if before == doubt && after != doubt && m.synced {
 		m.waryUntil = now.Add(Settle)
 		after = wary
 	}

@@ -26,11 +26,13 @@ func strict(name string) *v1alpha1.AuthenticationPolicy {
 	return object
 }
 
-// peers makes an update of "a b -c !": policies a and b are there, c is gone, and there is trouble.
+// peers makes an update of "synced a b -c !": the state is complete, policies a and b are there, c is gone, and there is trouble.
 func peers(words string) compile.Update {
 	u := compile.Update{Source: testSource, Objects: compile.Objects{AuthenticationPolicies: map[discovery.ObjectID]*v1alpha1.AuthenticationPolicy{}}}
 	for word := range strings.FieldsSeq(words) {
 		switch {
+		case word == "synced":
+			u.Synced = true
 		case word == "!":
 			u.Trouble = errors.New("no connection")
 		case word[0] == '-':
@@ -51,7 +53,8 @@ func describePeers(u compile.Update) string {
 }
 
 // TestPolicies plays steps to a PolicyKeeper. A step is the second at which it happens, what the source says ("due":
-// time passes; "list a b": a second list), and what is sent; "?" at the end demands that a second list is asked for.
+// time passes; "list a b": a second list), and what is sent; "?" at the end demands that a second list is asked for. What is
+// said at 0 is the first whole state.
 func TestPolicies(t *testing.T) {
 	for name, steps := range map[string][][3]string{
 		"a single deletion on a healthy watch passes": {{"0", "a b c", "a b c"}, {"1", "-a", "-a"}, {"60", "-b", "-b"}, {"90", "-c", "-c"}},
@@ -60,8 +63,30 @@ func TestPolicies(t *testing.T) {
 		"one that is gone goes after trouble":         {{"0", "a b c", "a b c"}, {"1", "! -a", ""}, {"2", "", "-a"}},
 		"a mass after trouble is listed again":        {{"0", "a b c", "a b c"}, {"1", "! -a -b", ""}, {"2", "", "?"}, {"3", "list c", "-a -b"}},
 		"a list that still has them keeps them": {
-			{"0", "a b c", "a b c"}, {"1", "! -a -b", ""}, {"2", "", "?"}, {"3", "list a c", "-b"}, {"32", "due", "?"}, {"301", "due", "?"}, {"302", "due", "-a"},
+			{"0", "a b c", "a b c"}, {"1", "! -a -b", ""}, {"2", "", "?"}, {"3", "list a c", "-b"}, {"32", "due", "?"}, {"302", "due", "?"}, {"303", "due", "-a"},
 		},
+		"what goes after a list was asked for is for the next one": {
+			{"0", "a b c d", "a b c d"},
+			{"1", "!", ""},
+			{"2", "", ""},
+			{"3", "-a -b -c", "?"},
+			{"4", "-d", ""},
+			{"5", "list", "-a -b -c"},
+			{"5", "due", "?"},
+			{"6", "list", "-d"},
+		},
+		"lists are two seconds apart": {
+			{"0", "a b c d", "a b c d"},
+			{"1", "!", ""},
+			{"2", "", ""},
+			{"3", "-a -b -c", "?"},
+			{"3", "list d", "-a -b -c"},
+			{"4", "-d", ""},
+			{"5", "due", "?"},
+			{"5", "list", "-d"},
+		},
+		"before the first state nothing is doubted": {{"1", "! a b c", "a b c"}, {"2", "", ""}, {"3", "synced -a -b", "-a -b"}, {"4", "a b d", "a b d"}, {"5", "-a -b -d", "-a -b -d"}},
+		"the first state is told in trouble":        {{"1", "!", ""}, {"2", "! synced a b c", "a b c"}, {"3", "", ""}, {"4", "-a -b", "?"}},
 		"a list that cannot be had leaves five minutes": {
 			{"0", "a b", "a b"}, {"1", "!", ""}, {"10", "-a -b", "?"}, {"11", "list failed", ""}, {"309", "due", "?"}, {"310", "due", "-a -b"},
 		},
@@ -78,6 +103,9 @@ func TestPolicies(t *testing.T) {
 				seconds, err := time.ParseDuration(step[0] + "s")
 				if err != nil {
 					t.Fatal(err)
+				}
+				if step[0] == "0" {
+					step[1] = "synced " + step[1]
 				}
 				if got := playPolicies(keeper, testStart.Add(seconds), step[1]); got != step[2] {
 					t.Errorf("%s s: %q sends %q and should send %q", step[0], step[1], got, step[2])
@@ -116,7 +144,7 @@ func playPolicies(k *PolicyKeeper, now time.Time, step string) string {
 func TestPolicyKindsAreApart(t *testing.T) {
 	keeper := NewPolicyKeeper(testSource, false)
 	mesh := discovery.ObjectID{Kind: "MeshConfig", Name: "default"}
-	first := peers("a b c d")
+	first := peers("synced a b c d")
 	first.Objects.MeshConfigs = map[discovery.ObjectID]*v1alpha1.MeshConfig{mesh: {}}
 	keeper.Apply(testStart, first)
 	keeper.Apply(testStart, peers("!"))
@@ -150,7 +178,7 @@ func TestPolicyLocations(t *testing.T) {
 func TestPolicyProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		keeper := NewPolicyKeeper(testSource, rapid.Bool().Draw(t, "confirms"))
-		now, trouble := testStart, ""
+		now, trouble, synced, asked := testStart, "", false, false
 		truth, seen := map[discovery.ObjectID]bool{}, map[discovery.ObjectID]bool{}
 		take := func(u compile.Update) {
 			for id, value := range u.Objects.AuthenticationPolicies {
@@ -169,7 +197,8 @@ func TestPolicyProperties(t *testing.T) {
 			now = now.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "seconds")) * time.Second)
 			switch rapid.IntRange(0, 4).Draw(t, "step") {
 			case 0:
-				u, _ := keeper.Due(now)
+				u, ask := keeper.Due(now)
+				asked = asked || len(ask) > 0
 				take(u)
 			case 1:
 				trouble = rapid.SampledFrom([]string{"", "!"}).Draw(t, "trouble")
@@ -180,9 +209,18 @@ func TestPolicyProperties(t *testing.T) {
 						ids = append(ids, id)
 					}
 				}
-				take(keeper.Confirmed(now, "AuthenticationPolicy", ids, nil))
+				if asked {
+					take(keeper.Confirmed(now, "AuthenticationPolicy", ids, nil))
+				}
+				if asked && keeper.phase(now) != doubt && len(keeper.peers.askedFor()) > 0 {
+					t.Fatalf("%v is held against a list", keeper.Status().Policies)
+				}
+				asked = false
 			default:
 				words := trouble
+				if !synced && rapid.Bool().Draw(t, "synced") {
+					words += " synced"
+				}
 				for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 0, 4, rapid.ID).Draw(t, "names") {
 					if there := !truth[peer(name)]; there {
 						words += " " + name
@@ -191,8 +229,13 @@ func TestPolicyProperties(t *testing.T) {
 					}
 					truth[peer(name)] = !truth[peer(name)]
 				}
-				u, _ := keeper.Apply(now, peers(words))
+				u, ask := keeper.Apply(now, peers(words))
+				asked = asked || len(ask) > 0
 				take(u)
+				if !synced && !u.Synced && keeper.phase(now) == wary {
+					t.Fatal("the keeper is wary before there was anything to lose")
+				}
+				synced = synced || u.Synced
 			}
 		}
 		u, _ := keeper.Apply(now, peers(""))

@@ -17,10 +17,8 @@ const Shortly = 10 * time.Second
 // PolicyKeeper is a Keeper of policy objects. A policy that is missing in trouble never opens access: its last good
 // version stays.
 type PolicyKeeper struct {
-	source   discovery.SourceID
-	confirms bool
+	source discovery.SourceID
 	mood
-	synced bool
 
 	mesh    policies[v1alpha1.MeshConfig]
 	proxies policies[v1alpha1.ProxyConfig]
@@ -36,8 +34,8 @@ type keptKind interface {
 	judge(now time.Time, p phase, all bool)
 	restoreRecent(now time.Time)
 	expire(now time.Time)
-	confirm(held func(discovery.ObjectID) bool) (agreed bool)
-	due(confirms bool) (time.Time, bool)
+	confirmPolicies(now time.Time, p phase, l list[discovery.ObjectID], counts *Counts)
+	due() (time.Time, bool)
 	asks(now time.Time) bool
 	name() string
 	held() map[discovery.ObjectID]time.Time
@@ -46,10 +44,10 @@ type keptKind interface {
 // NewPolicyKeeper returns a PolicyKeeper of a source that told nothing yet. Confirms says that a kind can be listed again.
 func NewPolicyKeeper(source discovery.SourceID, confirms bool) *PolicyKeeper {
 	k := &PolicyKeeper{
-		source: source, confirms: confirms,
-		mesh:    newPolicies[v1alpha1.MeshConfig]("MeshConfig"),
-		proxies: newPolicies[v1alpha1.ProxyConfig]("ProxyConfig"),
-		peers:   newPolicies[v1alpha1.AuthenticationPolicy]("AuthenticationPolicy"),
+		source:  source,
+		mesh:    newPolicies[v1alpha1.MeshConfig]("MeshConfig", confirms),
+		proxies: newPolicies[v1alpha1.ProxyConfig]("ProxyConfig", confirms),
+		peers:   newPolicies[v1alpha1.AuthenticationPolicy]("AuthenticationPolicy", confirms),
 	}
 	k.kinds = []keptKind{&k.mesh, &k.proxies, &k.peers}
 	return k
@@ -94,14 +92,8 @@ func (k *PolicyKeeper) locations(told map[discovery.ObjectID]string) map[discove
 // Confirmed takes in a second list of the objects of a kind. Those that are held and not in it go.
 func (k *PolicyKeeper) Confirmed(now time.Time, name string, ids []discovery.ObjectID, err error) compile.Update {
 	at := slices.IndexFunc(k.kinds, func(kind keptKind) bool { return kind.name() == name })
-	switch {
-	case at < 0 || k.phase(now) == doubt || len(k.kinds[at].held()) == 0:
-	case err != nil:
-		k.counts.Failed++
-	case k.kinds[at].confirm(func(id discovery.ObjectID) bool { return slices.Contains(ids, id) }):
-		k.counts.Confirmed++
-	default:
-		k.counts.Contradicted++
+	if at >= 0 {
+		k.kinds[at].confirmPolicies(now, k.phase(now), list[discovery.ObjectID]{keys: ids, err: err}, &k.counts)
 	}
 	return k.collect()
 }
@@ -119,7 +111,7 @@ func (k *PolicyKeeper) Due(now time.Time) (compile.Update, []string) {
 func (k *PolicyKeeper) ask(now time.Time) []string {
 	var names []string
 	for _, kind := range k.kinds {
-		if k.confirms && k.phase(now) != doubt && kind.asks(now) {
+		if k.phase(now) != doubt && kind.asks(now) {
 			names = append(names, kind.name())
 		}
 	}
@@ -134,7 +126,7 @@ func (k *PolicyKeeper) Deadline(now time.Time) (time.Time, bool) {
 		return first, false
 	}
 	for _, kind := range k.kinds {
-		if at, wanted := kind.due(k.confirms); wanted && (!some || at.Before(first)) {
+		if at, wanted := kind.due(); wanted && (!some || at.Before(first)) {
 			first, some = at, true
 		}
 	}

@@ -15,7 +15,6 @@ type policies[V any] struct {
 	fresh []discovery.ObjectID
 	// recent are those that went shortly before, and can come back.
 	recent map[discovery.ObjectID]departed[V]
-	askAt  time.Time
 }
 
 // departed is an object that was believed to be gone.
@@ -27,11 +26,13 @@ type departed[V any] struct {
 // half is the share of a mass among the objects of a kind.
 const half = 2
 
-func newPolicies[V any](title string) policies[V] {
-	return policies[V]{
+func newPolicies[V any](title string, confirms bool) policies[V] {
+	p := policies[V]{
 		kind:  newKind[discovery.ObjectID](half, func(a, b *V) bool { return reflect.DeepEqual(a, b) }),
 		title: title, out: map[discovery.ObjectID]*V{}, recent: map[discovery.ObjectID]departed[V]{},
 	}
+	p.relist.can = confirms
+	return p
 }
 
 func (p *policies[V]) name() string                           { return p.title }
@@ -61,22 +62,25 @@ func (p *policies[V]) judge(now time.Time, ph phase, all bool) {
 	}
 	if ph == quiet && len(missing) > 0 && p.allAtOnce(len(missing)) {
 		p.restoreRecent(now)
-		p.clock, p.askAt = now, now
+		p.clock = now
+		p.relist.want(now)
 		return
 	}
 	was := map[discovery.ObjectID]*V{}
 	for _, id := range missing {
 		was[id] = p.sent[id]
 	}
-	p.settle(verdict[discovery.ObjectID, V]{
-		phase: ph, now: now, tied: func(discovery.ObjectID) bool { return false }, excused: func(*V) bool { return false },
-	}, missing, p.out)
+	p.settle(p.verdict(now, ph), missing, p.out)
 	for id, value := range was {
 		if _, held := p.missing[id]; !held {
 			p.recent[id] = departed[V]{value: value, at: now}
-		} else if ph == wary {
-			p.askAt = now
 		}
+	}
+}
+
+func (p *policies[V]) verdict(now time.Time, ph phase) verdict[discovery.ObjectID, V] {
+	return verdict[discovery.ObjectID, V]{
+		phase: ph, now: now, tied: func(discovery.ObjectID) bool { return false }, excused: func(*V) bool { return false },
 	}
 }
 
@@ -101,29 +105,7 @@ func (p *policies[V]) expire(now time.Time) {
 	p.kind.expire(now, func(discovery.ObjectID) bool { return false }, p.out)
 }
 
-// confirm lets go what a second list did not have, and reports whether it had nothing that is held.
-func (p *policies[V]) confirm(listed func(discovery.ObjectID) bool) bool {
-	for _, id := range p.all() {
-		if !listed(id) {
-			p.release(id, p.out)
-		}
-	}
-	return len(p.missing) == 0
-}
-
-func (p *policies[V]) due(confirms bool) (time.Time, bool) {
-	at, some := p.kind.due()
-	if confirms && p.askAt.Before(at) {
-		at = p.askAt
-	}
-	return at, some
-}
-
-// asks reports whether the kind is to be listed again now.
-func (p *policies[V]) asks(now time.Time) bool {
-	if len(p.missing) == 0 || now.Before(p.askAt) {
-		return false
-	}
-	p.askAt = now.Add(Reread)
-	return true
+// confirmPolicies takes in a second list.
+func (p *policies[V]) confirmPolicies(now time.Time, ph phase, l list[discovery.ObjectID], counts *Counts) {
+	p.confirm(p.verdict(now, ph), l, counts, p.out)
 }

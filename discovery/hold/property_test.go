@@ -124,6 +124,10 @@ type follower struct {
 	seen     State
 	// nodes says that machines took part: endpoints may then go in trouble.
 	nodes bool
+	// stateful says that there was a whole state, synced that the source itself told one.
+	stateful, synced bool
+	// asked are the lists that the Keeper waits for.
+	asked map[Subject]bool
 }
 
 func (f *follower) take(t *rapid.T, u discovery.Update, calm bool) {
@@ -239,13 +243,15 @@ func sameState(a, b State) bool {
 }
 
 // TestKeeperProperties plays random histories: changes, trouble, passing time, second reads of every kind. It checks
-// after each step that nothing was lost, that trouble takes nothing away and that a healthy source is passed on as it
-// is; and in the end, when all is quiet, that what was sent is what the registry has.
+// after each step that nothing was lost, that trouble takes nothing away, that a healthy source is passed on as it is, that
+// nothing is doubted before the first whole state and that a true list ends all doubt; and in the end, when all is quiet,
+// that what was sent is what the registry has.
 func TestKeeperProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := &registry{State: emptyState(), told: emptyState()}
-		keeper := NewKeeper(testSource, rapid.Bool().Draw(t, "confirms"))
-		f := &follower{keeper: keeper, registry: r, seen: emptyState(), nodes: rapid.Bool().Draw(t, "nodes")}
+		lists := rapid.Bool().Draw(t, "lists")
+		keeper := NewKeeper(testSource, Reads{Endpoints: rapid.Bool().Draw(t, "confirms"), Services: lists, Workloads: lists})
+		f := &follower{keeper: keeper, registry: r, seen: emptyState(), nodes: rapid.Bool().Draw(t, "nodes"), asked: map[Subject]bool{}}
 		now := testStart
 		if rapid.Bool().Draw(t, "restored") {
 			for range 8 {
@@ -253,17 +259,20 @@ func TestKeeperProperties(t *testing.T) {
 			}
 			f.take(t, keeper.Restore(now, now.Add(-time.Hour), r.clone()), false)
 			r.State = emptyState()
+			f.stateful = true
 		}
-		synced := false
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "seconds")) * time.Second)
-			switch rapid.IntRange(0, 5).Draw(t, "step") {
+			switch rapid.IntRange(0, 6).Draw(t, "step") {
 			case 0:
-				u, _ := keeper.Due(now)
+				u, ask := keeper.Due(now)
+				f.note(ask)
 				f.take(t, u, false)
 			case 1:
 				f.read(t, now, rapid.IntRange(0, 2).Draw(t, "outcome"))
 			case 2:
+				f.list(t, now, rapid.IntRange(0, 2).Draw(t, "outcome"))
+			case 3:
 				r.trouble = nil
 				if rapid.Bool().Draw(t, "trouble") {
 					r.trouble = errors.New("no connection")
@@ -272,12 +281,11 @@ func TestKeeperProperties(t *testing.T) {
 				for range rapid.IntRange(0, 4).Draw(t, "changes") {
 					f.change(t)
 				}
-				f.tell(t, now, !synced)
-				synced = true
+				f.tell(t, now, !f.synced && rapid.Bool().Draw(t, "synced"))
 			}
 		}
 		r.trouble = nil
-		f.tell(t, now, !synced)
+		f.tell(t, now, !f.synced)
 		f.settle(t, now)
 		if !sameState(f.seen, r.State) || keeper.holding() {
 			t.Fatalf("in the end there is %v and should be %v; held: %+v", f.seen, r.State, keeper.Status())
@@ -300,7 +308,12 @@ func (r *registry) clone() State {
 func (f *follower) tell(t *rapid.T, now time.Time, synced bool) {
 	calm := f.registry.trouble == nil && f.keeper.phase(now) == quiet && !f.keeper.holding()
 	u := f.registry.tell(synced)
-	out, _ := f.keeper.Apply(now, u)
+	out, ask := f.keeper.Apply(now, u)
+	f.note(ask)
+	if !f.stateful && f.keeper.phase(now) == wary {
+		t.Fatal("the keeper is wary before there was anything to lose")
+	}
+	f.synced, f.stateful = f.synced || synced, f.stateful || synced
 	if calm && (!maps.Equal(out.Endpoints, u.Endpoints) || !maps.Equal(out.Services, u.Services) ||
 		!maps.Equal(out.Workloads, u.Workloads) || !maps.Equal(out.Nodes, u.Nodes)) {
 		t.Fatalf("a healthy source said %v, and %v came out", u, out)
@@ -322,6 +335,45 @@ func (f *follower) read(t *rapid.T, now time.Time, outcome int) {
 	f.take(t, f.keeper.Confirmed(now, serviceOf(name), set, err), false)
 }
 
+// note takes down which lists the Keeper waits for.
+func (f *follower) note(ask []Question) {
+	for _, q := range ask {
+		if q.Of != OfEndpoints {
+			f.asked[q.Of] = true
+		}
+	}
+}
+
+// list gives a second list that was asked for: of what the registry has, of what it had, or none. After a true one nothing is in
+// doubt that was so when it was asked for, save what endpoints need.
+func (f *follower) list(t *rapid.T, now time.Time, outcome int) {
+	from, err := f.registry.told, error(nil)
+	switch outcome {
+	case 1:
+		from = f.keeper.State()
+	case 2:
+		err = errors.New("no answer")
+	}
+	judged := outcome == 0 && f.keeper.phase(now) != doubt
+	if f.asked[OfServices] {
+		f.take(t, f.keeper.ConfirmedServices(now, slices.Collect(maps.Keys(from.Services)), err), false)
+		for _, id := range f.keeper.services.askedFor() {
+			if judged && !f.keeper.serviceTied(id) {
+				t.Fatalf("service %s is held against a list", id)
+			}
+		}
+	}
+	if f.asked[OfWorkloads] {
+		f.take(t, f.keeper.ConfirmedWorkloads(now, slices.Collect(maps.Keys(from.Workloads)), err), false)
+		for _, id := range f.keeper.workloads.askedFor() {
+			if judged && !f.keeper.workloadTied(id) {
+				t.Fatalf("workload %s is held against a list", id)
+			}
+		}
+	}
+	clear(f.asked)
+}
+
 // settle lets time pass as the goroutine would, with second reads that fail.
 func (f *follower) settle(t *rapid.T, now time.Time) {
 	end := now.Add(Patience)
@@ -336,8 +388,12 @@ func (f *follower) settle(t *rapid.T, now time.Time) {
 		now = slices.MaxFunc([]time.Time{now, at}, time.Time.Compare)
 		u, ask := f.keeper.Due(now)
 		f.take(t, u, false)
-		for _, id := range ask {
-			f.take(t, f.keeper.Confirmed(now, id, nil, errors.New("no answer")), false)
+		f.note(ask)
+		for _, q := range ask {
+			if q.Of == OfEndpoints {
+				f.take(t, f.keeper.Confirmed(now, q.Service, nil, errors.New("no answer")), false)
+			}
 		}
+		f.list(t, now, 2)
 	}
 }

@@ -25,8 +25,10 @@ var update = flag.Bool("update", false, "write testdata/out anew and remove what
 //	say WORDS        the source's update: trouble, synced, and values
 //	restore WORDS    the Keeper begins with these values of a last-good file
 //	read SERVICE=N   a second read has these endpoints; "read SERVICE failed" is one that could not be had
+//	list pods 1 2    a second list has these workloads, "list services a b" these services; "list pods failed" could not be had
 //	due              time has passed
 //
+// A script that says "# cannot be read again" is of a source without second reads, "# cannot be listed again" of one without lists.
 // Values are svc+a, svc-a, a=1,2!,3~,7@4 (endpoints of a; ! is unhealthy, ~ draining, 7@4 is pod 4 at another address), a=none, a- (the shard is gone),
 // pod+1@n (the workload behind endpoint 1, on machine n), pod-1, node+n/zone, node!n/zone (not ready), node-n.
 // The output repeats each line with what was sent, what is to be read again, and what is held.
@@ -90,7 +92,9 @@ var (
 func play(t *testing.T, script string) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	keeper := NewKeeper(testSource, !strings.Contains(script, "# cannot be read again"))
+	readable := !strings.Contains(script, "# cannot be read again")
+	listed := readable && !strings.Contains(script, "# cannot be listed again")
+	keeper := NewKeeper(testSource, Reads{Endpoints: readable, Services: listed, Workloads: listed})
 	for line := range strings.Lines(script) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
@@ -116,8 +120,11 @@ func play(t *testing.T, script string) []byte {
 	return out.Bytes()
 }
 
-func act(t *testing.T, k *Keeper, now time.Time, words []string) (discovery.Update, []discovery.ServiceID) {
+func act(t *testing.T, k *Keeper, now time.Time, words []string) (discovery.Update, []Question) {
 	t.Helper()
+	if words[0] == "list" {
+		return relist(t, k, now, words[1:]), nil
+	}
 	u := discovery.Update{
 		Source: testSource, Services: map[discovery.ServiceID]*discovery.Service{}, Endpoints: map[discovery.ShardID]*discovery.EndpointSet{},
 		Workloads: map[discovery.WorkloadID]*discovery.Workload{}, Nodes: map[string]*discovery.Node{},
@@ -142,6 +149,32 @@ func act(t *testing.T, k *Keeper, now time.Time, words []string) (discovery.Upda
 	}
 	t.Fatalf("%v is no step", words)
 	return u, nil
+}
+
+// relist tells a second list: what it is of, and what it has.
+func relist(t *testing.T, k *Keeper, now time.Time, words []string) discovery.Update {
+	t.Helper()
+	var err error
+	names := words[1:]
+	if slices.Equal(names, []string{"failed"}) {
+		names, err = nil, errors.New("no answer")
+	}
+	switch words[0] {
+	case "pods":
+		return k.ConfirmedWorkloads(now, mapped(names, workloadOf), err)
+	case "services":
+		return k.ConfirmedServices(now, mapped(names, serviceOf), err)
+	}
+	t.Fatalf("%v is no list", words)
+	return discovery.Update{}
+}
+
+func mapped[T any](names []string, of func(string) T) []T {
+	values := make([]T, 0, len(names))
+	for _, name := range names {
+		values = append(values, of(name))
+	}
+	return values
 }
 
 func serviceOf(name string) discovery.ServiceID {

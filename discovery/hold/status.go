@@ -19,7 +19,7 @@ const (
 	FromFile Reason = "LastGoodFile"
 	// Unconfirmed: trouble is over, and a mass drop waits for a second read or for the end of Patience.
 	Unconfirmed Reason = "Unconfirmed"
-	// Contradicted: a second read still had what the source says is gone.
+	// Contradicted: a second read still had some of what the source says is gone.
 	Contradicted Reason = "Contradicted"
 )
 
@@ -100,7 +100,7 @@ func (k *Keeper) reason() Reason {
 	switch {
 	case !k.holding():
 		return ""
-	case k.contradicted > 0 && k.heldBecause() == Unconfirmed:
+	case k.contradicted+len(k.services.contradicted)+len(k.workloads.contradicted) > 0 && k.heldBecause() == Unconfirmed:
 		return Contradicted
 	}
 	return k.heldBecause()

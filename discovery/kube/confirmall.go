@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"outrigger.dev/outrigger/api/v1alpha1"
 	"outrigger.dev/outrigger/discovery"
@@ -17,6 +19,9 @@ var (
 	_ discovery.ServiceConfirmer  = (*Source)(nil)
 	_ discovery.WorkloadConfirmer = (*Source)(nil)
 )
+
+// youngLimit is for how long a list of a kind proves nothing that was installed while the source ran.
+const youngLimit = 5 * time.Minute
 
 // ConfirmServices lists the Services a second time, from etcd and past every
 // cache, sorted. It returns an error in the same cases as Confirm.
@@ -36,7 +41,9 @@ func (s *Source) ConfirmServices(ctx context.Context) ([]discovery.ServiceID, er
 
 // ConfirmWorkloads lists the pods and Workloads that are of use a second time,
 // from etcd and past every cache, sorted. It returns an error in the same cases
-// as Confirm, and while the kind Workload is on its way out.
+// as Confirm, while the kind Workload is on its way out, and for five minutes
+// after it was installed while the source ran: then it may have been there
+// before, and its objects are on their way back.
 func (s *Source) ConfirmWorkloads(ctx context.Context) ([]discovery.WorkloadID, error) {
 	second := newWorld()
 	err := s.readAgain(
@@ -93,11 +100,30 @@ func (r *run) judgeAgain(ctx context.Context, of resource, version string, err e
 	}
 	if of.optional {
 		// Asked after the list: what the removal of the kind had taken by then is not gone.
-		if err := r.client.defined(ctx, of); err != nil {
+		if err := r.stood(ctx, of); err != nil {
 			return err
 		}
 	}
 	return r.guard.reaches(of.name, version)
+}
+
+// stood returns an error unless the definition of a kind stands, and has stood for long enough.
+func (r *run) stood(ctx context.Context, of resource) error {
+	if err := r.client.defined(ctx, of); err != nil {
+		return err
+	}
+	name := of.name + "." + of.group
+	var definition metav1.PartialObjectMetadata
+	err := r.client.get(resource{group: crdVersion().Group, name: "customresourcedefinitions"}).Name(name).
+		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1").Do(ctx).Into(&definition)
+	if err != nil {
+		return fmt.Errorf("get CustomResourceDefinition %s: %w", name, err)
+	}
+	made := definition.CreationTimestamp.Time
+	if made.After(r.guard.began) && r.guard.clock().Sub(made) < youngLimit {
+		return fmt.Errorf("CustomResourceDefinition %s was made at %s, its objects may be on their way back: %w", name, made.UTC().Format(time.RFC3339), ErrMissing)
+	}
+	return nil
 }
 
 // hasMachines reports whether the cluster knew the kind Workload, and had some.

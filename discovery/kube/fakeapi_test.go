@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/rest"
 )
@@ -33,8 +34,9 @@ type fakeAPI struct {
 	endless bool
 	// hang makes every request wait for its client to go.
 	hang bool
-	// crd is the definition of Workload: "", "gone" or "going".
-	crd string
+	// crd is the definition of Workload: "", "gone" or "going"; since is when it was made, zero: long ago.
+	crd   string
+	since time.Time
 	// asked are the paths of all requests.
 	asked   []string
 	watches map[*fakeWatch]bool
@@ -184,7 +186,7 @@ func (f *fakeAPI) serve(w http.ResponseWriter, r *http.Request) {
 	resource := parts[len(parts)-1]
 	f.mu.Lock()
 	f.asked = append(f.asked, r.URL.Path)
-	hang, code, uid, crd := f.hang, max(f.refuse[""], f.refuse[resource]), f.uid, f.crd
+	hang, code, uid, crd, since := f.hang, max(f.refuse[""], f.refuse[resource]), f.uid, f.crd, f.since
 	f.mu.Unlock()
 	switch {
 	case hang:
@@ -192,7 +194,7 @@ func (f *fakeAPI) serve(w http.ResponseWriter, r *http.Request) {
 	case resource == "kube-system" && code == 0:
 		f.answer(w, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "kube-system", "uid": uid}})
 	case strings.Contains(r.URL.Path, "customresourcedefinitions"):
-		f.definition(w, crd)
+		f.definition(w, crd, since)
 	case code != 0:
 		refuse(w, code)
 	case r.URL.Query().Get("watch") != "":
@@ -213,8 +215,11 @@ func (f *fakeAPI) answer(w http.ResponseWriter, object any) {
 	_ = json.NewEncoder(w).Encode(object)
 }
 
-func (f *fakeAPI) definition(w http.ResponseWriter, state string) {
+func (f *fakeAPI) definition(w http.ResponseWriter, state string, since time.Time) {
 	meta := map[string]any{"name": "workloads.outrigger.dev"}
+	if !since.IsZero() {
+		meta["creationTimestamp"] = since.UTC().Format(time.RFC3339)
+	}
 	switch state {
 	case "gone":
 		refuse(w, http.StatusNotFound)

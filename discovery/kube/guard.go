@@ -18,6 +18,8 @@ const olderLimit = 5 * time.Minute
 type guard struct {
 	world *world
 	clock func() time.Time
+	// began is when the guard was made.
+	began time.Time
 	// id is the cluster that answered first.
 	id types.UID
 	// highest and newest are the resource versions of each kind: the highest seen, and the last one.
@@ -28,7 +30,7 @@ type guard struct {
 
 func newGuard(w *world, clock func() time.Time) *guard {
 	return &guard{
-		world: w, clock: clock,
+		world: w, clock: clock, began: clock(),
 		highest: make(map[string]uint64), newest: make(map[string]uint64), older: make(map[string]time.Time),
 	}
 }
