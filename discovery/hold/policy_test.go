@@ -60,7 +60,8 @@ func TestPolicies(t *testing.T) {
 		"a single deletion on a healthy watch passes": {{"0", "a b c", "a b c"}, {"1", "-a", "-a"}, {"60", "-b", "-b"}, {"90", "-c", "-c"}},
 		"the only one passes as well":                 {{"0", "a", "a"}, {"1", "-a", "-a"}},
 		"nothing is missing in trouble":               {{"0", "a b", "a b"}, {"1", "! -a -b", ""}, {"2", "! c", "c"}, {"3", "a b", ""}},
-		"one that is gone goes after trouble":         {{"0", "a b c", "a b c"}, {"1", "! -a", ""}, {"2", "", "-a"}},
+		"one that is gone is listed again too":        {{"0", "a b c", "a b c"}, {"1", "! -a", ""}, {"2", "", "?"}, {"3", "list b c", "-a"}},
+		"one that is there still stays":               {{"0", "a b c", "a b c"}, {"1", "! -a", ""}, {"2", "", "?"}, {"3", "list a b c", ""}, {"33", "due", "?"}},
 		"a mass after trouble is listed again":        {{"0", "a b c", "a b c"}, {"1", "! -a -b", ""}, {"2", "", "?"}, {"3", "list c", "-a -b"}},
 		"a list that still has them keeps them": {
 			{"0", "a b c", "a b c"}, {"1", "! -a -b", ""}, {"2", "", "?"}, {"3", "list a c", "-b"}, {"32", "due", "?"}, {"302", "due", "?"}, {"303", "due", "-a"},
@@ -140,7 +141,7 @@ func playPolicies(k *PolicyKeeper, now time.Time, step string) string {
 	return told
 }
 
-// TestPolicyKindsAreApart loses all of one kind after trouble: the others are none of its business.
+// TestPolicyKindsAreApart loses one kind after trouble: the others are none of its business.
 func TestPolicyKindsAreApart(t *testing.T) {
 	keeper := NewPolicyKeeper(testSource, false)
 	mesh := discovery.ObjectID{Kind: "MeshConfig", Name: "default"}
@@ -148,9 +149,12 @@ func TestPolicyKindsAreApart(t *testing.T) {
 	first.Objects.MeshConfigs = map[discovery.ObjectID]*v1alpha1.MeshConfig{mesh: {}}
 	keeper.Apply(testStart, first)
 	keeper.Apply(testStart, peers("!"))
-	lost := peers("-a")
+	lost := peers("")
 	lost.Objects.MeshConfigs = map[discovery.ObjectID]*v1alpha1.MeshConfig{mesh: nil}
-	out, _ := keeper.Apply(testStart, lost)
+	if out, _ := keeper.Apply(testStart, lost); len(out.Objects.MeshConfigs) > 0 {
+		t.Errorf("%v were sent", out.Objects.MeshConfigs)
+	}
+	out, _ := keeper.Apply(testStart.Add(Settle), peers("-a"))
 	if got := describePeers(out); got != "-a" || len(out.Objects.MeshConfigs) > 0 {
 		t.Errorf("%q and %v were sent", got, out.Objects.MeshConfigs)
 	}

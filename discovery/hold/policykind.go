@@ -23,12 +23,13 @@ type departed[V any] struct {
 	at    time.Time
 }
 
-// half is the share of a mass among the objects of a kind.
-const half = 2
+// single makes a mass of a single object: shortly after trouble no policy is believed to be gone without a second read, since
+// each may be the one that keeps somebody out.
+const single = 1 << 30
 
 func newPolicies[V any](title string, confirms bool) policies[V] {
 	p := policies[V]{
-		kind:  newKind[discovery.ObjectID](half, func(a, b *V) bool { return reflect.DeepEqual(a, b) }),
+		kind:  newKind[discovery.ObjectID](single, func(a, b *V) bool { return reflect.DeepEqual(a, b) }),
 		title: title, out: map[discovery.ObjectID]*V{}, recent: map[discovery.ObjectID]departed[V]{},
 	}
 	p.relist.can = confirms

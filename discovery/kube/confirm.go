@@ -96,9 +96,17 @@ func (c *confirmation) slices(ctx context.Context) ([]*slice, error) {
 
 func (c *confirmation) machines(ctx context.Context, s *service) ([]*machine.Machine, error) {
 	var list v1alpha1.WorkloadList
-	err := c.list(ctx, resource{group: v1alpha1.GroupVersion().Group, name: "workloads"}, "", &list)
-	if err != nil && !apierrors.IsNotFound(err) {
+	of := resource{group: v1alpha1.GroupVersion().Group, name: "workloads"}
+	err := c.list(ctx, of, "", &list)
+	switch {
+	case apierrors.IsNotFound(err) && !c.hasMachines():
+	case err != nil:
 		return nil, err
+	default:
+		// What the removal of the kind had taken may be on its way back.
+		if err := c.stood(ctx, of); err != nil {
+			return nil, err
+		}
 	}
 	found := make(map[string]*machine.Machine)
 	for i := range list.Items {
