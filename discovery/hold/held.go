@@ -29,6 +29,8 @@ type Config struct {
 	Observer Observer
 	// File, when not nil, gives the state to begin with, and is told what changes.
 	File *File
+	// Before, when not nil, is the state of the source in whose place this one is; it goes before that of File.
+	Before *State
 }
 
 // Held is a Source around another one that decides what of its word is believed.
@@ -88,18 +90,32 @@ func (h *Held) reread(ctx context.Context, q Question) func(now time.Time) disco
 	}
 }
 
-// restore begins with what the file has of the source.
+// restore begins with what was before, or with what the file has of the source.
 func (h *Held) restore(told *teller) {
-	if h.config.File == nil {
-		return
+	if before := h.config.Before; before != nil {
+		h.beginWith(told, h.keeper.Succeed(h.config.Clock(), *before))
+	} else if h.config.File != nil {
+		if state, written, some := h.config.File.state(h.config.ID); some {
+			h.beginWith(told, h.keeper.Restore(h.config.Clock(), written, state))
+		}
 	}
-	if state, written, some := h.config.File.state(h.config.ID); some {
-		first := h.keeper.Restore(h.config.Clock(), written, state)
-		told.news(first.Synced, first.Trouble)
-		h.watcher.look(h.keeper)
-		h.first = &first
+	if h.config.File != nil {
+		h.config.File.keepSource(h.config.ID, h.save)
 	}
-	h.config.File.keepSource(h.config.ID, h.save)
+}
+
+func (h *Held) beginWith(told *teller, first discovery.Update) {
+	told.news(first.Synced, first.Trouble)
+	h.watcher.look(h.keeper)
+	h.first = &first
+}
+
+// State returns what is believed of the source; ok is false while it never told a whole state. It may be called from
+// any goroutine.
+func (h *Held) State() (state State, ok bool) {
+	h.loop.mu.Lock()
+	defer h.loop.mu.Unlock()
+	return h.keeper.State(), h.keeper.synced
 }
 
 // Run runs the source and sends what is believed of it, until ctx ends; it returns ctx's error, or why the source cannot

@@ -193,6 +193,13 @@ func (k *Keeper) State() State {
 	}
 }
 
+// Succeed begins with the state of a source in whose place this one is: the same registry, configured anew. It is to be called
+// before anything else.
+func (k *Keeper) Succeed(now time.Time, s State) discovery.Update {
+	k.succeeds = true
+	return k.Restore(now, now, s)
+}
+
 // Restore begins with what was written to a file at that time, and returns the first update. All of it is held until the
 // source has told its own state. It is to be called before anything else.
 func (k *Keeper) Restore(now, written time.Time, s State) discovery.Update {

@@ -34,6 +34,8 @@ type mood struct {
 	since time.Time
 	// lastGood is when the file was written that the state comes from; zero once the source has told its own state.
 	lastGood time.Time
+	// succeeds says that it comes from another source, in whose place this one is, and not from a file.
+	succeeds bool
 	// waryUntil is Settle after the end of the last trouble.
 	waryUntil time.Time
 	// synced says that whoever reads on was told that the state is complete. Before that there is nothing to lose.
@@ -85,15 +87,20 @@ func (m *mood) heldBecause() Reason {
 	switch {
 	case m.trouble != nil:
 		return InTrouble
+	case !m.lastGood.IsZero() && m.succeeds:
+		return FromBefore
 	case !m.lastGood.IsZero():
 		return FromFile
 	}
 	return Unconfirmed
 }
 
-// tell returns what those who read on are told: the trouble, or that the state comes from a file.
+// tell returns what those who read on are told: the trouble, or where the state comes from.
 func (m *mood) tell() error {
 	if m.trouble == nil && !m.lastGood.IsZero() {
+		if m.succeeds {
+			return errors.New("what was there before it was configured anew")
+		}
 		return errors.New("from the last-good file of " + m.lastGood.UTC().Format(time.RFC3339))
 	}
 	return m.trouble

@@ -88,8 +88,9 @@ func TestPolicies(t *testing.T) {
 		},
 		"before the first state nothing is doubted": {{"1", "! a b c", "a b c"}, {"2", "", ""}, {"3", "synced -a -b", "-a -b"}, {"4", "a b d", "a b d"}, {"5", "-a -b -d", "-a -b -d"}},
 		"the first state is told in trouble":        {{"1", "!", ""}, {"2", "! synced a b c", "a b c"}, {"3", "", ""}, {"4", "-a -b", "?"}},
-		"a list that cannot be had leaves five minutes": {
-			{"0", "a b", "a b"}, {"1", "!", ""}, {"10", "-a -b", "?"}, {"11", "list failed", ""}, {"309", "due", "?"}, {"310", "due", "-a -b"},
+		"a list that cannot be had lets nothing go": {
+			{"0", "a b", "a b"}, {"1", "!", ""}, {"10", "-a -b", "?"}, {"11", "list failed", ""}, {"309", "due", "?"}, {"310", "list failed", ""},
+			{"311", "due", ""}, {"340", "due", "?"}, {"341", "list", "-a -b"},
 		},
 		"all of a kind at once are held on a healthy watch too": {{"0", "a b c", "a b c"}, {"1", "-a -b -c", "?"}, {"2", "list", "-a -b -c"}},
 		"a definition is deleted object by object":              {{"0", "a b c", "a b c"}, {"1", "-a", "-a"}, {"1", "-b", "-b"}, {"1", "-c", "a b?"}, {"2", "!", ""}},

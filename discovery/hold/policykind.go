@@ -106,7 +106,11 @@ func (p *policies[V]) expire(now time.Time) {
 	p.kind.expire(now, func(discovery.ObjectID) bool { return false }, p.out)
 }
 
-// confirmPolicies takes in a second list.
+// confirmPolicies takes in a second list. While there should be one and there is none, no policy goes by the clock alone: the
+// definitions of the kinds may be gone.
 func (p *policies[V]) confirmPolicies(now time.Time, ph phase, l list[discovery.ObjectID], counts *Counts) {
 	p.confirm(p.verdict(now, ph), l, counts, p.out)
+	if l.err != nil {
+		p.clock = now
+	}
 }

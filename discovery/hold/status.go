@@ -17,6 +17,8 @@ const (
 	InTrouble Reason = "Trouble"
 	// FromFile: the source has not told its state yet; what is served is from the last-good file.
 	FromFile Reason = "LastGoodFile"
+	// FromBefore: the source has not told its state yet; what is served is from the one in whose place it is.
+	FromBefore Reason = "Reconfigured"
 	// Unconfirmed: trouble is over, and a mass drop waits for a second read or for the end of Patience.
 	Unconfirmed Reason = "Unconfirmed"
 	// Contradicted: a second read still had some of what the source says is gone.

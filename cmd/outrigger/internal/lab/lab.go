@@ -124,7 +124,7 @@ func (l *lab) start(ctx context.Context) error {
 func (l *lab) makePods(context.Context) error {
 	var workloads strings.Builder
 	for _, s := range specs() {
-		made, err := l.network.Add(s.name)
+		made, err := l.network.Add(s.name) //nolint:contextcheck // the wait for a link has a limit of its own
 		if err != nil {
 			return err
 		}

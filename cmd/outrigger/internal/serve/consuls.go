@@ -33,7 +33,7 @@ type consuls struct {
 type runningConsul struct {
 	config policy.ConsulSource
 	id     discovery.SourceID
-	known  *known
+	held   *heldSource
 	stop   context.CancelFunc
 	ended  chan struct{}
 }
@@ -98,27 +98,38 @@ func (c *consuls) start(ctx context.Context, config policy.ConsulSource, old *ru
 	if err != nil {
 		return nil, err
 	}
-	held, err := holdSource(source.ID(), source, c.file, c.logger)
+	held, err := holdSource(source, hold.Config{ID: source.ID(), Logger: c.logger, File: c.file, Before: c.succeed(ctx, old)})
 	if err != nil {
 		return nil, err
 	}
-	next := &runningConsul{config: config, id: source.ID(), known: &known{}, ended: make(chan struct{})}
-	if old != nil {
-		c.end(old)
-		next.known = old.known
-	}
+	next := &runningConsul{config: config, id: source.ID(), held: held, ended: make(chan struct{})}
 	c.expect(next.id)
 	c.watch(held)
 	var life context.Context
 	life, next.stop = context.WithCancel(ctx)
 	c.work.Go(func() {
 		defer close(next.ended)
-		err := relay(life, next.known.run(held.Run), newsOfRegistry, c.news)
+		err := relay(life, held.Run, newsOfRegistry, c.news)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			c.logger.ErrorContext(life, "a Consul is not watched any more", "source", next.id.String(), "error", err)
 		}
 	})
 	return next, nil
+}
+
+// succeed ends a source, which may be nil, and returns the state that the one in its place begins with.
+func (c *consuls) succeed(ctx context.Context, old *runningConsul) *hold.State {
+	if old == nil {
+		return nil
+	}
+	c.end(old)
+	state, whole := old.held.State()
+	if !whole {
+		// What it told so far is the beginning of a state: the next one tells all of it.
+		c.forget(ctx, old.id)
+		return nil
+	}
+	return &state
 }
 
 func (c *consuls) end(old *runningConsul) {

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"log/slog"
 	"path/filepath"
 
 	"outrigger.dev/outrigger/discovery"
@@ -51,12 +50,13 @@ type measured interface {
 	discovery.Measured
 }
 
-func holdSource(id discovery.SourceID, source measured, last *hold.File, logger *slog.Logger) (*heldSource, error) {
-	held, err := hold.New(hold.Config{Source: source, ID: id, Logger: logger, File: last})
+func holdSource(source measured, c hold.Config) (*heldSource, error) {
+	c.Source = source
+	held, err := hold.New(c)
 	if err != nil {
 		return nil, err
 	}
-	return &heldSource{Held: held, id: id, stats: source.Stats}, nil
+	return &heldSource{Held: held, id: c.ID, stats: source.Stats}, nil
 }
 
 func (h *heldSource) registry() registry {
@@ -74,7 +74,7 @@ func consulRegistry(c Config, last *hold.File) (registry, error) {
 	if err != nil {
 		return registry{}, err
 	}
-	held, err := holdSource(source.ID(), source, last, c.Logger)
+	held, err := holdSource(source, hold.Config{ID: source.ID(), Logger: c.Logger, File: last})
 	if err != nil {
 		return registry{}, err
 	}
@@ -87,7 +87,7 @@ func clusterRegistries(c Config, cluster *cluster, last *hold.File) ([]registry,
 	if err != nil {
 		return nil, err
 	}
-	held, err := holdSource(source.ID(), source, last, c.Logger)
+	held, err := holdSource(source, hold.Config{ID: source.ID(), Logger: c.Logger, File: last})
 	if err != nil {
 		return nil, err
 	}
