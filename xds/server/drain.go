@@ -20,7 +20,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	go func() {
 		defer close(over)
 		s.work.Wait()
-		s.line.left.Wait()
+		s.line.close()
 	}()
 	select {
 	case <-over:

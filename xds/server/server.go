@@ -17,7 +17,7 @@ type Server struct {
 	config   Config
 	settings *settings
 	gate     *gate
-	line     line
+	line     *line
 
 	draining chan struct{} // closed by Drain
 	ended    chan struct{} // closed when Drain has lost patience
@@ -36,7 +36,7 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config: config, gate: newGate(config), line: line{most: runtime.GOMAXPROCS(0)},
+		config: config, gate: newGate(config), line: newLine(runtime.GOMAXPROCS(0)),
 		draining: make(chan struct{}), ended: make(chan struct{}),
 		streams: map[*stream]struct{}{}, tenants: map[string]*tenant{},
 	}

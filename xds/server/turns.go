@@ -75,7 +75,25 @@ type line struct {
 	mu      sync.Mutex
 	streams []*stream
 	serving int
-	left    sync.WaitGroup
+	// closed says that all streams are over: who joins still, did so while its stream ended.
+	closed bool
+	rest   sync.Cond // nobody serves
+}
+
+func newLine(most int) *line {
+	l := &line{most: most}
+	l.rest.L = &l.mu
+	return l
+}
+
+// close waits until nobody serves the line, and ends it. All streams are over by then.
+func (l *line) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.serving > 0 {
+		l.rest.Wait()
+	}
+	l.closed = true
 }
 
 // lineChunk is how many streams a goroutine takes out of the line at once.
@@ -85,10 +103,13 @@ const lineChunk = 16
 func (l *line) join(st *stream) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
 	l.streams = append(l.streams, st)
 	if l.serving < l.most {
 		l.serving++
-		l.left.Go(l.serve)
+		go l.serve()
 	}
 }
 
@@ -118,6 +139,7 @@ func (l *line) next(chunk []*stream) int {
 	if n == 0 {
 		l.serving--
 		l.streams = nil
+		l.rest.Broadcast()
 	}
 	return n
 }
