@@ -18,32 +18,24 @@ const (
 )
 
 // take makes the caller the owner; false means that there is one, who now looks once more, or that the stream is over.
-func (t *turn) take() bool {
-	for {
-		switch state := t.state.Load(); state {
-		case turnFree, turnQueued:
-			if t.state.CompareAndSwap(state, turnTaken) {
-				return true
-			}
-		case turnTaken:
-			if t.state.CompareAndSwap(turnTaken, turnAgain) {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-}
+func (t *turn) take() bool { return t.claim(turnTaken) }
 
 // takeQueued is take for the goroutine whose line the stream stood in: false also where others were faster.
 func (t *turn) takeQueued() bool { return t.state.CompareAndSwap(turnQueued, turnTaken) }
 
-// queue reports whether the caller has to put the stream in line.
-func (t *turn) queue() bool {
+// queue reports whether the caller has to put the stream in line; it need not where the stream stands there, or has an owner,
+// who now looks once more.
+func (t *turn) queue() bool { return t.claim(turnQueued) }
+
+// claim moves a turn that nobody has to another state.
+func (t *turn) claim(to int32) bool {
 	for {
 		switch state := t.state.Load(); state {
-		case turnFree:
-			if t.state.CompareAndSwap(turnFree, turnQueued) {
+		case turnFree, turnQueued:
+			if state == to {
+				return false
+			}
+			if t.state.CompareAndSwap(state, to) {
 				return true
 			}
 		case turnTaken:
