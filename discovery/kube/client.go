@@ -120,21 +120,21 @@ func (c *client) clusterID(ctx context.Context) (types.UID, error) {
 	return namespace.UID, nil
 }
 
-// defined returns nil when the definition of a kind stands, and is not on its way out.
-func (c *client) defined(ctx context.Context, of resource) error {
+// defined returns when the definition of a kind was made, and an error unless it stands and is not on its way out.
+func (c *client) defined(ctx context.Context, of resource) (made time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	name := of.name + "." + of.group
 	var definition metav1.PartialObjectMetadata
-	err := c.get(resource{group: crdVersion().Group, name: "customresourcedefinitions"}).Name(name).
+	err = c.get(resource{group: crdVersion().Group, name: "customresourcedefinitions"}).Name(name).
 		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1").Do(ctx).Into(&definition)
 	switch {
 	case err != nil:
-		return fmt.Errorf("get CustomResourceDefinition %s: %w", name, err)
+		return made, fmt.Errorf("get CustomResourceDefinition %s: %w", name, err)
 	case definition.DeletionTimestamp != nil:
-		return fmt.Errorf("CustomResourceDefinition %s is being deleted: %w", name, ErrMissing)
+		return made, fmt.Errorf("CustomResourceDefinition %s is being deleted: %w", name, ErrMissing)
 	}
-	return nil
+	return definition.CreationTimestamp.Time, nil
 }
 
 // page reads one page of a consistent list: the resource version is not set, so that etcd is asked.

@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"outrigger.dev/outrigger/api/v1alpha1"
 	"outrigger.dev/outrigger/discovery"
@@ -109,19 +108,12 @@ func (r *run) judgeAgain(ctx context.Context, of resource, version string, err e
 
 // stood returns an error unless the definition of a kind stands, and has stood for long enough.
 func (r *run) stood(ctx context.Context, of resource) error {
-	if err := r.client.defined(ctx, of); err != nil {
+	made, err := r.client.defined(ctx, of)
+	if err != nil {
 		return err
 	}
-	name := of.name + "." + of.group
-	var definition metav1.PartialObjectMetadata
-	err := r.client.get(resource{group: crdVersion().Group, name: "customresourcedefinitions"}).Name(name).
-		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1").Do(ctx).Into(&definition)
-	if err != nil {
-		return fmt.Errorf("get CustomResourceDefinition %s: %w", name, err)
-	}
-	made := definition.CreationTimestamp.Time
 	if made.After(r.guard.began) && r.guard.clock().Sub(made) < youngLimit {
-		return fmt.Errorf("CustomResourceDefinition %s was made at %s, its objects may be on their way back: %w", name, made.UTC().Format(time.RFC3339), ErrMissing)
+		return fmt.Errorf("CustomResourceDefinition %s.%s was made at %s, its objects may be on their way back: %w", of.name, of.group, made.UTC().Format(time.RFC3339), ErrMissing)
 	}
 	return nil
 }

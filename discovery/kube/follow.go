@@ -49,7 +49,7 @@ func (w *watcher) take(ctx context.Context, event watch.Event) (string, error) {
 	gone := event.Type == watch.Deleted
 	if gone && w.of.optional {
 		// Before a kind goes, the server deletes all objects of it.
-		if err := w.client.defined(ctx, w.of); err != nil {
+		if _, err := w.client.defined(ctx, w.of); err != nil {
 			return "", err
 		}
 	}

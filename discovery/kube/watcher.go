@@ -151,7 +151,8 @@ func (w *watcher) verify(ctx context.Context) error {
 	if !w.of.optional {
 		return nil
 	}
-	return w.client.defined(ctx, w.of)
+	_, err := w.client.defined(ctx, w.of)
+	return err
 }
 
 // believe puts the full state in, together with the trouble that it is in.
