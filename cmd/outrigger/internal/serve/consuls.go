@@ -22,7 +22,7 @@ type consuls struct {
 	// expect, unexpect and forget tell the rest of the plane; watch shows the source.
 	expect, unexpect func(discovery.SourceID)
 	forget           func(context.Context, discovery.SourceID)
-	watch            func(*heldSource)
+	watch            func(registry)
 	news             chan<- news
 
 	running map[string]*runningConsul
@@ -32,7 +32,6 @@ type consuls struct {
 // runningConsul is one source with what it was made from.
 type runningConsul struct {
 	config policy.ConsulSource
-	id     discovery.SourceID
 	held   *heldSource
 	stop   context.CancelFunc
 	ended  chan struct{}
@@ -48,8 +47,7 @@ func newConsuls(p *plane, i *input) *consuls {
 	return &consuls{
 		fixed: fixed, file: p.last, logger: p.config.Logger,
 		expect: p.feed.Expect, unexpect: p.feed.Unexpect, forget: i.forget, news: i.news,
-		watch:   func(h *heldSource) { i.sources.add(h.id, h.stats, h.Status) },
-		running: map[string]*runningConsul{},
+		watch: i.sources.add, running: map[string]*runningConsul{},
 	}
 }
 
@@ -64,10 +62,10 @@ func (c *consuls) want(ctx context.Context, wanted []policy.ConsulSource) {
 		if !names[name] {
 			c.end(old)
 			delete(c.running, name)
-			c.unexpect(old.id)
-			c.forget(ctx, old.id)
+			c.unexpect(old.held.id)
+			c.forget(ctx, old.held.id)
 			if c.file != nil {
-				c.file.Forget(old.id)
+				c.file.Forget(old.held.id)
 			}
 		}
 	}
@@ -94,24 +92,24 @@ func (c *consuls) wantOne(ctx context.Context, config policy.ConsulSource) {
 
 // start runs a source in the place of an older one, whose state stays until the new one has told its own.
 func (c *consuls) start(ctx context.Context, config policy.ConsulSource, old *runningConsul) (*runningConsul, error) {
-	source, err := consul.New(consulConfig(config, c.logger))
+	source, err := newConsul(config, c.logger)
 	if err != nil {
 		return nil, err
 	}
-	held, err := holdSource(source, hold.Config{ID: source.ID(), Logger: c.logger, File: c.file, Before: c.succeed(ctx, old)})
+	held, err := holdSource(source, hold.Config{Logger: c.logger, File: c.file, Before: c.succeed(ctx, old)})
 	if err != nil {
 		return nil, err
 	}
-	next := &runningConsul{config: config, id: source.ID(), held: held, ended: make(chan struct{})}
-	c.expect(next.id)
-	c.watch(held)
+	next, watched := &runningConsul{config: config, held: held, ended: make(chan struct{})}, held.registry()
+	c.expect(watched.id)
+	c.watch(watched)
 	var life context.Context
 	life, next.stop = context.WithCancel(ctx)
 	c.work.Go(func() {
 		defer close(next.ended)
-		err := relay(life, held.Run, newsOfRegistry, c.news)
+		err := watched.run(life, c.news)
 		if err != nil && !errors.Is(err, context.Canceled) {
-			c.logger.ErrorContext(life, "a Consul is not watched any more", "source", next.id.String(), "error", err)
+			c.logger.ErrorContext(life, "a Consul is not watched any more", "source", watched.id.String(), "error", err)
 		}
 	})
 	return next, nil
@@ -126,7 +124,7 @@ func (c *consuls) succeed(ctx context.Context, old *runningConsul) *hold.State {
 	state, whole := old.held.State()
 	if !whole {
 		// What it told so far is the beginning of a state: the next one tells all of it.
-		c.forget(ctx, old.id)
+		c.forget(ctx, old.held.id)
 		return nil
 	}
 	return &state
@@ -142,12 +140,13 @@ func (c *consuls) wait() {
 	c.work.Wait()
 }
 
-func consulConfig(c policy.ConsulSource, logger *slog.Logger) consul.Config {
-	return consul.Config{
+// newConsul makes the source of a Consul, of the MeshConfig or the command line.
+func newConsul(c policy.ConsulSource, logger *slog.Logger) (*consul.Source, error) {
+	return consul.New(consul.Config{
 		Name: c.Name, Address: c.Address, TokenFile: c.TokenFile, CAFile: c.CAFile,
 		Datacenter: c.Datacenter, Namespace: c.Namespace, Partition: c.Partition,
 		MeshNamespace: c.MeshNamespace, Peers: peersOf(c.Peers), Logger: logger,
-	}
+	})
 }
 
 func peersOf(from []policy.ConsulPeer) []consul.Peer {

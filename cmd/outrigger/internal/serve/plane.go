@@ -125,7 +125,7 @@ func (p *plane) addInput(store *cache.Store, problems *board, members *members) 
 	sources, ids := newWatch(), make([]discovery.SourceID, 0, len(p.registries))
 	for _, r := range p.registries {
 		ids = append(ids, r.id)
-		sources.add(r.id, r.stats, r.held)
+		sources.add(r)
 		p.ready.waitSource(r.id.String(), "has not been read yet")
 	}
 	p.feed, err = feed.New(feed.Config{

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 
 	"outrigger.dev/outrigger/discovery"
-	"outrigger.dev/outrigger/discovery/consul"
 	"outrigger.dev/outrigger/discovery/file"
 	"outrigger.dev/outrigger/discovery/hold"
 	"outrigger.dev/outrigger/discovery/kube"
@@ -48,10 +47,12 @@ type heldSource struct {
 type measured interface {
 	discovery.Source
 	discovery.Measured
+	ID() discovery.SourceID
 }
 
+// holdSource holds a source; the Config says the rest.
 func holdSource(source measured, c hold.Config) (*heldSource, error) {
-	c.Source = source
+	c.Source, c.ID = source, source.ID()
 	held, err := hold.New(c)
 	if err != nil {
 		return nil, err
@@ -67,14 +68,11 @@ func (h *heldSource) registry() registry {
 
 // consulRegistry is the source of --consul-address.
 func consulRegistry(c Config, last *hold.File) (registry, error) {
-	source, err := consul.New(consul.Config{
-		Name: c.Consul.Name, MeshNamespace: c.Consul.MeshNamespace,
-		Address: c.Consul.Address, TokenFile: c.Consul.TokenFile, CAFile: c.Consul.CAFile, Logger: c.Logger,
-	})
+	source, err := newConsul(c.Consul, c.Logger)
 	if err != nil {
 		return registry{}, err
 	}
-	held, err := holdSource(source, hold.Config{ID: source.ID(), Logger: c.Logger, File: last})
+	held, err := holdSource(source, hold.Config{Logger: c.Logger, File: last})
 	if err != nil {
 		return registry{}, err
 	}
@@ -87,7 +85,7 @@ func clusterRegistries(c Config, cluster *cluster, last *hold.File) ([]registry,
 	if err != nil {
 		return nil, err
 	}
-	held, err := holdSource(source, hold.Config{ID: source.ID(), Logger: c.Logger, File: last})
+	held, err := holdSource(source, hold.Config{Logger: c.Logger, File: last})
 	if err != nil {
 		return nil, err
 	}

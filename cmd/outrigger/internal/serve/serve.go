@@ -10,14 +10,17 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"outrigger.dev/outrigger/policy"
 )
 
 // Config is what the flags of the server say.
 type Config struct {
-	// ConfigDir is a folder of YAML, Kubernetes a cluster and Consul a datacenter that the mesh is made of; one at least.
+	// ConfigDir is a folder of YAML, Kubernetes a cluster and Consul a datacenter (beside those of the MeshConfig; without
+	// an address there is none) that the mesh is made of; one at least.
 	ConfigDir  string
 	Kubernetes Kubernetes
-	Consul     Consul
+	Consul     policy.ConsulSource
 	// LastGoodFile keeps the last good state of registries; empty: nothing does.
 	LastGoodFile string
 
@@ -54,13 +57,6 @@ type Kubernetes struct {
 }
 
 func (k Kubernetes) configured() bool { return k.Kubeconfig != "" || k.InCluster }
-
-// Consul says which datacenter to watch beside those of the MeshConfig.
-type Consul struct {
-	// Address is a URL; empty: none. Name is that of the source, MeshNamespace where its services appear.
-	Address, Name, MeshNamespace string
-	TokenFile, CAFile            string
-}
 
 // Run serves until ctx ends, then drains; that is no error.
 func Run(ctx context.Context, c Config) (err error) {

@@ -34,15 +34,15 @@ type watch struct {
 func newWatch() *watch { return &watch{sources: map[discovery.SourceID]*sourceState{}} }
 
 // add shows a source from now on, also one that takes the place of another.
-func (w *watch) add(id discovery.SourceID, stats func() discovery.Stats, held func() hold.Status) {
+func (w *watch) add(r registry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	state := w.sources[id]
+	state := w.sources[r.id]
 	if state == nil {
-		state = &sourceState{id: id}
-		w.sources[id] = state
+		state = &sourceState{id: r.id}
+		w.sources[r.id] = state
 	}
-	state.stats, state.held = stats, held
+	state.stats, state.held = r.stats, r.held
 }
 
 // told notes an update. Trouble lasts from the first update that names it to the first that does not.
