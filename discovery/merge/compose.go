@@ -11,7 +11,7 @@ import (
 
 // compose finds the shards of a service: that of its source, and for each target one of that registry.
 func (m *Merge) compose(s *service, source discovery.SourceID, r *outcome, targets []target) {
-	own := m.adopt(source, s.shards.get(source))
+	own := m.adopt(source, s.shards.Get(source))
 	if len(targets) == 0 {
 		if own != nil {
 			r.shards[source] = own
@@ -20,7 +20,7 @@ func (m *Merge) compose(s *service, source discovery.SourceID, r *outcome, targe
 	}
 	joined := newComposition(source, own)
 	for _, t := range targets {
-		set := m.adopt(t.source, t.service.shards.get(t.source))
+		set := m.adopt(t.source, t.service.shards.Get(t.source))
 		for _, pair := range t.ports {
 			joined.add(t.source, portOf(set, pair.theirs), pair.ours)
 		}

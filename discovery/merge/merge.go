@@ -90,15 +90,15 @@ func (m *Merge) Rules(rules []discovery.JoinRule) Changes {
 // Remove forgets all that a source said: it is no longer configured.
 func (m *Merge) Remove(source discovery.SourceID) Changes {
 	for id, w := range m.workloads {
-		if w.values.get(source) != nil {
+		if w.values.Get(source) != nil {
 			m.storeWorkload(source, id, nil)
 		}
 	}
 	for id, s := range m.services {
-		if s.values.get(source) != nil {
+		if s.values.Get(source) != nil {
 			m.storeService(source, id, nil)
 		}
-		if s.shards.get(source) != nil {
+		if s.shards.Get(source) != nil {
 			m.storeShard(discovery.ShardID{Service: id, Source: source}, nil)
 		}
 	}

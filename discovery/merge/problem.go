@@ -71,11 +71,11 @@ func overruled(r *discovery.JoinRule) discovery.Problem {
 }
 
 // sameName says that a service is left out because an earlier source has one of its name.
-func sameName(first, other sourced[discovery.Service]) discovery.Problem {
+func sameName(first, other discovery.Sourced[discovery.Service]) discovery.Problem {
 	return discovery.Problem{
-		Object: objectOf(other.value), Location: other.value.Origin.Location, Reason: "Duplicate",
+		Object: objectOf(other.Value), Location: other.Value.Origin.Location, Reason: "Duplicate",
 		Message: fmt.Sprintf("%s has a service %s already, which counts; that of %s is left out: "+
 			"join the two (annotation outrigger.dev/consul-service, or spec.joins of the MeshConfig), or give one of them another name",
-			first.source, other.value.ID, other.source),
+			first.Source, other.Value.ID, other.Source),
 	}
 }

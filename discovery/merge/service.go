@@ -10,8 +10,8 @@ import (
 // service is what is kept of one service.
 type service struct {
 	id     discovery.ServiceID
-	values bySource[discovery.Service]
-	shards bySource[discovery.EndpointSet]
+	values discovery.BySource[discovery.Service]
+	shards discovery.BySource[discovery.EndpointSet]
 	// wants is the name that it joins now; the zero value is none.
 	wants name
 
@@ -50,7 +50,7 @@ func (m *Merge) dropService(s *service) {
 func (m *Merge) touch(s *service) {
 	m.dirty.service(s)
 	for _, v := range s.values {
-		for joining := range m.wanted[nameOf(v.source, v.value)] {
+		for joining := range m.wanted[nameOf(v.Source, v.Value)] {
 			m.dirty.service(joining)
 		}
 	}
@@ -59,14 +59,14 @@ func (m *Merge) touch(s *service) {
 func (m *Merge) storeService(source discovery.SourceID, id discovery.ServiceID, value *discovery.Service) {
 	s := m.service(id)
 	m.touch(s)
-	if old := s.values.get(source); old != nil {
+	if old := s.values.Get(source); old != nil {
 		key := nameOf(source, old)
 		delete(m.named[key], registered{s, source})
 		if len(m.named[key]) == 0 {
 			delete(m.named, key)
 		}
 	}
-	s.values.put(source, value)
+	s.values.Put(source, value, compareSources)
 	if value != nil {
 		key := nameOf(source, value)
 		if m.named[key] == nil {
@@ -86,7 +86,7 @@ func registeredName(value *discovery.Service) string { return cmp.Or(value.Regis
 
 func (m *Merge) storeShard(id discovery.ShardID, value *discovery.EndpointSet) {
 	s := m.service(id.Service)
-	old := s.shards.get(id.Source)
+	old := s.shards.Get(id.Source)
 	if old == value {
 		m.dirty.service(s) // It may have been made for this.
 		return
@@ -98,7 +98,7 @@ func (m *Merge) storeShard(id discovery.ShardID, value *discovery.EndpointSet) {
 		m.lodge(s, old, -1)
 		m.lodge(s, value, 1)
 	}
-	s.shards.put(id.Source, value)
+	s.shards.Put(id.Source, value, compareSources)
 	m.touch(s)
 }
 
@@ -178,20 +178,20 @@ func (m *Merge) outcome(s *service) outcome {
 		return outcome{problems: []discovery.Problem{unknownService(&rule)}}
 	}
 	first := s.values[0]
-	r := outcome{value: first.value, join: first.value.Join, shards: map[discovery.SourceID]*discovery.EndpointSet{}}
-	from := saidBy(first.value)
+	r := outcome{value: first.Value, join: first.Value.Join, shards: map[discovery.SourceID]*discovery.EndpointSet{}}
+	from := saidBy(first.Value)
 	switch {
 	case ruled && r.join == nil:
 		join := rule.Join
 		r.join, from = &join, ruledBy(&rule)
-		r.value = withJoin(first.value, r.join)
+		r.value = withJoin(first.Value, r.join)
 	case ruled:
 		r.problems = append(r.problems, overruled(&rule))
 	}
 	targets, problems := m.targets(first, r.join, from)
 	r.problems = append(r.problems, problems...)
 	r.problems = append(r.problems, s.leftOut(targets)...)
-	m.compose(s, first.source, &r, targets)
+	m.compose(s, first.Source, &r, targets)
 	return r
 }
 
@@ -206,7 +206,7 @@ func withJoin(value *discovery.Service, join *discovery.Join) *discovery.Service
 func (s *service) leftOut(targets []target) []discovery.Problem {
 	var problems []discovery.Problem
 	for _, other := range s.values[1:] {
-		if !slices.ContainsFunc(targets, func(t target) bool { return t.service == s && t.source == other.source }) {
+		if !slices.ContainsFunc(targets, func(t target) bool { return t.service == s && t.source == other.Source }) {
 			problems = append(problems, sameName(s.values[0], other))
 		}
 	}

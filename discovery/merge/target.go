@@ -18,16 +18,16 @@ type target struct {
 type portPair struct{ theirs, ours uint16 }
 
 // targets returns what a Join leads to, one service of each source, in the order of the sources; nil without a Join.
-func (m *Merge) targets(of sourced[discovery.Service], join *discovery.Join, from provenance) ([]target, []discovery.Problem) {
+func (m *Merge) targets(of discovery.Sourced[discovery.Service], join *discovery.Join, from provenance) ([]target, []discovery.Problem) {
 	if join == nil {
 		return nil, nil
 	}
-	if _, has := of.value.Port(join.Port); join.Port != 0 && !has {
-		return nil, []discovery.Problem{from.noPort(of.value.ID, join)}
+	if _, has := of.Value.Port(join.Port); join.Port != 0 && !has {
+		return nil, []discovery.Problem{from.noPort(of.Value.ID, join)}
 	}
-	found := m.registeredAs(of.source, join)
+	found := m.registeredAs(of.Source, join)
 	if len(found) == 0 {
-		return nil, []discovery.Problem{from.notFound(of.value.ID, join)}
+		return nil, []discovery.Problem{from.notFound(of.Value.ID, join)}
 	}
 	var targets []target
 	var problems []discovery.Problem
@@ -36,8 +36,8 @@ func (m *Merge) targets(of sourced[discovery.Service], join *discovery.Join, fro
 			problems = append(problems, from.ambiguous(join, targets[n-1].service.id, r))
 			continue
 		}
-		value := r.service.values.get(r.source)
-		targets = append(targets, target{registered: r, value: value, ports: pairs(of.value, value, join.Port)})
+		value := r.service.values.Get(r.source)
+		targets = append(targets, target{registered: r, value: value, ports: pairs(of.Value, value, join.Port)})
 	}
 	return targets, problems
 }

@@ -10,7 +10,7 @@ import (
 // workload is what is kept of one instance.
 type workload struct {
 	id     discovery.WorkloadID
-	values bySource[discovery.Workload]
+	values discovery.BySource[discovery.Workload]
 	// places are where homes finds it: none for a workload without an identity.
 	places []place
 
@@ -31,7 +31,7 @@ func (m *Merge) storeWorkload(source discovery.SourceID, id discovery.WorkloadID
 		w = &workload{id: id}
 		m.workloads[id] = w
 	}
-	w.values.put(source, value)
+	w.values.Put(source, value, compareSources)
 	m.dirty.workload(w)
 }
 
@@ -57,16 +57,16 @@ func (w *workload) outcome() (discovery.SourceID, *discovery.Workload) {
 		return discovery.SourceID{}, nil
 	}
 	first := w.values[0]
-	health := first.value.Health
+	health := first.Value.Health
 	for _, s := range w.values[1:] {
-		health = max(health, s.value.Health)
+		health = max(health, s.Value.Health)
 	}
-	if health == first.value.Health {
-		return first.source, first.value
+	if health == first.Value.Health {
+		return first.Source, first.Value
 	}
-	worse := *first.value
+	worse := *first.Value
 	worse.Health = health
-	return first.source, &worse
+	return first.Source, &worse
 }
 
 // rehome keeps the index of addresses and marks the services with a guest there.

@@ -89,9 +89,9 @@ func (b *Builder) walkServiceToWorkloads(s *service) {
 		return
 	}
 	for _, shard := range s.shards {
-		for i := range shard.value.Ports {
-			for j := range shard.value.Ports[i].Endpoints {
-				if w := b.workloads[shard.value.Ports[i].Endpoints[j].Workload]; w != nil {
+		for i := range shard.Value.Ports {
+			for j := range shard.Value.Ports[i].Endpoints {
+				if w := b.workloads[shard.Value.Ports[i].Endpoints[j].Workload]; w != nil {
 					b.dirty.workload(w)
 				}
 			}

@@ -12,8 +12,8 @@ import (
 type service struct {
 	id discovery.ServiceID
 	// values and shards are what the sources say; value is the one that counts, or nil.
-	values bySource[discovery.Service]
-	shards bySource[discovery.EndpointSet]
+	values discovery.BySource[discovery.Service]
+	shards discovery.BySource[discovery.EndpointSet]
 	value  *discovery.Service
 	// origin is what its resources are marked with.
 	origin origin
@@ -68,8 +68,8 @@ func (s *service) port(number uint16) *port {
 func (b *Builder) storeService(source discovery.SourceID, id discovery.ServiceID, value *discovery.Service) {
 	s := b.service(id)
 	old := s.value
-	s.values.put(source, value)
-	s.value = s.values.first()
+	s.values.Put(source, value, compareSources)
+	s.value = s.values.First()
 	switch {
 	case !s.value.Equal(old):
 		s.origin = s.mark()

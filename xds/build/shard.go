@@ -10,9 +10,9 @@ import (
 
 func (b *Builder) storeShard(id discovery.ShardID, value *discovery.EndpointSet) {
 	s := b.service(id.Service)
-	old := s.shards.get(id.Source)
+	old := s.shards.Get(id.Source)
 	if !value.Equal(old) {
-		s.shards.put(id.Source, value)
+		s.shards.Put(id.Source, value, compareSources)
 		b.compareShards(s, old, value)
 	}
 	b.dropService(s)
@@ -97,11 +97,11 @@ func (b *Builder) servedEndpoints(s *service, port uint16) []discovery.Endpoint 
 // merged puts the shards together; the same address in the same network counts once, as the first source has it.
 func (b *Builder) merged(s *service, port uint16) []discovery.Endpoint {
 	if len(s.shards) == 1 {
-		return endpointsOf(s.shards[0].value, port)
+		return endpointsOf(s.shards[0].Value, port)
 	}
 	b.endpoints = b.endpoints[:0]
 	for _, shard := range s.shards {
-		b.endpoints = append(b.endpoints, endpointsOf(shard.value, port)...)
+		b.endpoints = append(b.endpoints, endpointsOf(shard.Value, port)...)
 	}
 	slices.SortStableFunc(b.endpoints, func(x, y discovery.Endpoint) int {
 		return cmp.Or(x.Address.Compare(y.Address), strings.Compare(x.Network, y.Network))
@@ -117,9 +117,9 @@ func (b *Builder) merged(s *service, port uint16) []discovery.Endpoint {
 func servedHosts(s *service, port uint16) []discovery.Host {
 	var hosts []discovery.Host
 	for _, shard := range s.shards {
-		for i := range shard.value.Ports {
-			if shard.value.Ports[i].Port == port {
-				hosts = append(hosts, shard.value.Ports[i].Hosts...)
+		for i := range shard.Value.Ports {
+			if shard.Value.Ports[i].Port == port {
+				hosts = append(hosts, shard.Value.Ports[i].Hosts...)
 			}
 		}
 	}

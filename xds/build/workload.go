@@ -14,7 +14,7 @@ import (
 type workload struct {
 	id discovery.WorkloadID
 	// values are what the sources say; value is the one that counts, or nil.
-	values bySource[discovery.Workload]
+	values discovery.BySource[discovery.Workload]
 	value  *discovery.Workload
 	// leads are the service ports with an endpoint at the workload, sorted.
 	leads []lead
@@ -83,8 +83,8 @@ func (b *Builder) dropWorkload(w *workload) {
 func (b *Builder) storeWorkload(source discovery.SourceID, id discovery.WorkloadID, value *discovery.Workload) {
 	w := b.workload(id)
 	old := w.value
-	w.values.put(source, value)
-	w.value = w.values.first()
+	w.values.Put(source, value, compareSources)
+	w.value = w.values.First()
 	if !w.value.Equal(old) {
 		b.settle(w)
 		b.dirty.workload(w)

@@ -3,7 +3,6 @@ package serve
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"outrigger.dev/outrigger/api/v1alpha1"
@@ -59,12 +58,7 @@ func (c *claims) place(source discovery.SourceID, said map[discovery.ObjectID]st
 }
 
 // claimants holds the objects of one kind, each with the sources that give it, in their order.
-type claimants[O any] map[discovery.ObjectID][]claim[O]
-
-type claim[O any] struct {
-	source discovery.SourceID
-	object *O
-}
+type claimants[O any] map[discovery.ObjectID]discovery.BySource[O]
 
 // take returns what changes of what counts, and, where twice is not nil, says there what is given more than once.
 func (c claimants[O]) take(
@@ -72,31 +66,25 @@ func (c claimants[O]) take(
 ) map[discovery.ObjectID]*O {
 	changed := make(map[discovery.ObjectID]*O, len(said))
 	for id, object := range said {
-		before := c[id]
-		now := claimedBySource(before, source, object)
+		now := c[id]
+		was, before := now.First(), len(now)
+		now.Put(source, object, compareGivers)
 		if c[id] = now; len(now) == 0 {
 			delete(c, id)
 		}
-		if first(before) != first(now) {
-			changed[id] = first(now)
+		if was != now.First() {
+			changed[id] = now.First()
 		}
-		if twice != nil && len(before)+len(now) > 2 {
+		if twice != nil && before+len(now) > 2 {
 			twice[id] = givenTwice(id, now)
 		}
 	}
 	return changed
 }
 
-// claimedBySource returns the claims with what a source says in its place; nil is nothing.
-func claimedBySource[O any](before []claim[O], source discovery.SourceID, object *O) []claim[O] {
-	now := slices.DeleteFunc(slices.Clone(before), func(c claim[O]) bool { return c.source == source })
-	if object != nil {
-		now = append(now, claim[O]{source: source, object: object})
-	}
-	slices.SortFunc(now, func(a, b claim[O]) int {
-		return cmp.Or(cmp.Compare(rankOf(a.source), rankOf(b.source)), strings.Compare(a.source.String(), b.source.String()))
-	})
-	return now
+// compareGivers has clusters go before folders.
+func compareGivers(a, b discovery.SourceID) int {
+	return cmp.Or(cmp.Compare(rankOf(a), rankOf(b)), strings.Compare(a.String(), b.String()))
 }
 
 func rankOf(source discovery.SourceID) int {
@@ -106,21 +94,14 @@ func rankOf(source discovery.SourceID) int {
 	return 1
 }
 
-func first[O any](claims []claim[O]) *O {
-	if len(claims) == 0 {
-		return nil
-	}
-	return claims[0].object
-}
-
 // givenTwice names all who give an object; none when one does.
-func givenTwice[O any](id discovery.ObjectID, claims []claim[O]) []discovery.Problem {
+func givenTwice[O any](id discovery.ObjectID, claims discovery.BySource[O]) []discovery.Problem {
 	if len(claims) < 2 {
 		return nil
 	}
 	names := make([]string, len(claims))
 	for i, c := range claims {
-		names[i] = c.source.String()
+		names[i] = c.Source.String()
 	}
 	return []discovery.Problem{{
 		Object: id, Field: "metadata.name", Reason: "Duplicate", Warning: true,
