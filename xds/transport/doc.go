@@ -1,0 +1,18 @@
+// Package transport carries gRPC's bidirectional streams over HTTP/2 and TLS: the server's side of what Envoy's
+// discovery speaks, and nothing else of gRPC. There are no unary calls, no compression and no plain text.
+//
+// It exists because of what a stream costs: gRPC's own server keeps four goroutines and two buffers for each
+// connection, and wakes three of them for one message and its answer. Here a connection has one goroutine, which
+// reads; it runs what a message causes, and whoever has something to send writes it himself, without ever waiting
+// for the client: what the kernel does not take at once is kept, and written by a goroutine that ends
+// with it. docs/decisions/0026 has the figures.
+//
+// It may import the framing and header compression of golang.org/x/net/http2, and gRPC's codes and statuses; of ours
+// nothing. It never looks into a message, never trusts a length before the bytes have come, never
+// holds more of a client than the windows that it has given it, and has no queue that a client can grow.
+//
+// The files: server.go (listening and ending), connection.go (a connection's life), read.go (the frames that come), open.go (how
+// a stream begins), stream.go (what its owner does with it), inbox.go (messages that come), outbox.go (messages that go),
+// write.go (the frames that go), socket.go (writing without waiting), header.go (the headers that go), patience.go (what
+// time ends, and abuse).
+package transport

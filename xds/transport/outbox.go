@@ -1,0 +1,49 @@
+package transport
+
+import "encoding/binary"
+
+// outbox holds the messages of a stream that are not written yet, without a copy.
+type outbox struct {
+	size   int // bytes that are left
+	chunks [][]byte
+	first  int // bytes of the first chunk that are written
+}
+
+// messageHead is the length of what gRPC puts before a message: a byte for compression and its length.
+const messageHead = 5
+
+// add appends a message.
+func (o *outbox) add(message [][]byte) {
+	size := 0
+	for _, chunk := range message {
+		size += len(chunk)
+	}
+	head := make([]byte, messageHead)
+	binary.BigEndian.PutUint32(head[1:], uint32(size))
+	o.chunks = append(append(o.chunks, head), message...)
+	o.size += messageHead + size
+}
+
+// move takes n bytes out and appends them to b. There are as many.
+func (o *outbox) move(b []byte, n int) []byte {
+	o.size -= n
+	for n > 0 {
+		chunk := o.chunks[0][o.first:]
+		if len(chunk) > n {
+			b = append(b, chunk[:n]...)
+			o.first += n
+			return b
+		}
+		b = append(b, chunk...)
+		n -= len(chunk)
+		o.chunks[0], o.first = nil, 0
+		o.chunks = o.chunks[1:]
+	}
+	if o.size == 0 {
+		o.drop()
+	}
+	return b
+}
+
+// drop forgets all.
+func (o *outbox) drop() { *o = outbox{} }

@@ -1,0 +1,182 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is a connection whose Write never waits: what the kernel does not take is kept, and a goroutine writes it.
+type socket struct {
+	net.Conn
+	raw syscall.RawConn // nil: there is no writing without waiting
+	// drained is called by that goroutine once nothing is kept any more.
+	drained func()
+	// work has the goroutine.
+	work *sync.WaitGroup
+
+	mu     sync.Mutex
+	kept   []byte // in a buffer of the pool
+	corked bool   // more comes: keep all
+	busy   bool   // the goroutine is at it
+	closed bool   // by Close, or once nothing is kept
+	err    error
+}
+
+func newSocket(conn net.Conn, work *sync.WaitGroup) *socket {
+	s := &socket{Conn: conn, work: work}
+	if tcp, ok := conn.(syscall.Conn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			s.raw = raw
+		}
+	}
+	return s
+}
+
+// Write takes all of p; the error is that of an earlier one.
+func (s *socket) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return 0, s.err
+	}
+	rest := p
+	if !s.corked && !s.busy && len(s.kept) == 0 {
+		rest = s.try(p)
+	}
+	s.keep(rest)
+	s.push()
+	return len(p), s.err
+}
+
+func (s *socket) keep(p []byte) {
+	if len(p) == 0 || s.err != nil {
+		return
+	}
+	if s.kept == nil {
+		s.kept = takeBuffer(len(p))
+	}
+	s.kept = append(s.kept, p...)
+}
+
+// push has what is kept written, unless more comes.
+func (s *socket) push() {
+	if s.corked || s.busy || len(s.kept) == 0 {
+		return
+	}
+	s.busy = true
+	s.work.Go(s.drain)
+}
+
+// try writes what the kernel takes and returns the rest.
+func (s *socket) try(p []byte) []byte {
+	if s.raw == nil {
+		return p
+	}
+	err := s.raw.Write(func(fd uintptr) bool {
+		var n int
+		if n, s.err = writeSome(int(fd), p); n > 0 {
+			p = p[n:]
+		}
+		return true
+	})
+	if s.err == nil {
+		s.err = err
+	}
+	return p
+}
+
+// writeSome writes until all is written or the kernel takes no more.
+func writeSome(fd int, p []byte) (written int, err error) {
+	for written < len(p) {
+		n, err := unix.Write(fd, p[written:])
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			return written, nil
+		case err != nil:
+			return written, err
+		default:
+			written += n
+		}
+	}
+	return written, nil
+}
+
+// cork has everything kept until uncork: several records in one write.
+func (s *socket) cork() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.corked = true
+}
+
+// uncork writes what was kept.
+func (s *socket) uncork() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.corked = false
+	if s.busy || len(s.kept) == 0 {
+		return
+	}
+	if rest := s.try(s.kept); len(rest) == 0 || s.err != nil {
+		giveBuffer(s.kept)
+		s.kept = nil
+	} else {
+		s.kept = s.kept[:copy(s.kept, rest)]
+	}
+	s.push()
+}
+
+// isBusy reports whether something is kept.
+func (s *socket) isBusy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy
+}
+
+// SetWriteDeadline is for Write, which never waits. TLS calls it with the past when it closes.
+func (*socket) SetWriteDeadline(time.Time) error { return nil }
+
+// closeGrace is how long a client that is left may take to read what was said last.
+const closeGrace = time.Second
+
+// Close ends the connection, once what is kept is written. Nothing is read any more.
+func (s *socket) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if !s.busy {
+		return s.Conn.Close()
+	}
+	return errors.Join(s.SetReadDeadline(time.Now()), s.Conn.SetWriteDeadline(time.Now().Add(closeGrace)))
+}
+
+// drain writes what is kept, waiting for the client, until nothing is or the connection ends.
+func (s *socket) drain() {
+	for {
+		s.mu.Lock()
+		p := s.kept
+		s.kept = nil
+		closed := s.closed
+		if s.busy = len(p) > 0; !s.busy {
+			s.mu.Unlock()
+			if closed {
+				_ = s.Conn.Close()
+			}
+			s.drained()
+			return
+		}
+		s.mu.Unlock()
+		_, err := s.Conn.Write(p)
+		giveBuffer(p)
+		if err != nil {
+			s.mu.Lock()
+			s.err = err
+			s.mu.Unlock()
+		}
+	}
+}
