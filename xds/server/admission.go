@@ -27,7 +27,7 @@ const (
 func (s *Server) admit(st *stream, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.shut {
 		s.config.Observer.Refused(ReasonDrained)
 		return errDraining
 	}

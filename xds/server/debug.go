@@ -75,7 +75,7 @@ func (s *Server) Streams(ctx context.Context) []StreamInfo {
 	streams := s.open()
 	replies := make([]reply, len(streams))
 	for i, st := range streams {
-		if st.looping.Load() {
+		if st.live.Load() {
 			replies[i] = st.ask()
 		}
 	}

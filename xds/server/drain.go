@@ -40,8 +40,8 @@ func (s *Server) Drain(ctx context.Context) error {
 func (s *Server) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed {
-		s.closed = true
+	if !s.shut {
+		s.shut = true
 		close(s.draining)
 		s.tellAll()
 	}

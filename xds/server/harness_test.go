@@ -43,7 +43,12 @@ func TestMain(m *testing.M) {
 // service account of the same name.
 type tokens struct{}
 
-func (tokens) Authenticate(_ context.Context, c Credentials) (Peer, error) {
+func (t tokens) Authenticate(_ context.Context, c Credentials, _ func(error)) (Admission, error) {
+	peer, err := t.peer(c)
+	return Admission{Peer: peer}, err
+}
+
+func (tokens) peer(c Credentials) (Peer, error) {
 	token := string(c.BearerToken.Reveal())
 	if token == "" && len(c.PeerCertificates) > 0 {
 		return peerOf(c.PeerCertificates[0].DNSNames[0]), nil
@@ -176,12 +181,11 @@ func (v *vault) put(name, version string, renew time.Duration) {
 	v.secrets[name] = s
 }
 
-// mesh is a server with its store, reached over gRPC and TLS in memory.
+// mesh is a server with its store, reached over TLS in memory.
 type mesh struct {
 	tb       testing.TB
 	store    *cache.Store
 	server   *Server
-	grpc     *grpc.Server
 	listener *bufconn.Listener
 	observer *records
 	vault    *vault
@@ -202,19 +206,21 @@ func newMesh(tb testing.TB, change func(*Config)) *mesh {
 		tb.Fatal(err)
 	}
 	m.server = server
-	m.grpc = grpc.NewServer(append(server.ServerOptions(), grpc.Creds(credentials.NewTLS(serverTLS())))...)
-	server.Register(m.grpc)
+	carries, err := server.Transport(serverTLS())
+	if err != nil {
+		tb.Fatal(err)
+	}
 	m.listener = bufconn.Listen(1 << 16)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = m.grpc.Serve(m.listener)
+		_ = carries.Serve(m.listener)
 	}()
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = server.Drain(ctx)
-		m.grpc.Stop()
+		_ = carries.Stop(ctx)
 		<-served
 	})
 	return m

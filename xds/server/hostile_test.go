@@ -13,7 +13,6 @@ import (
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"golang.org/x/net/http2"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -96,8 +95,8 @@ func TestUnreadResponses(t *testing.T) {
 				TypeUrl: cache.Cluster.URL(), ResourceNamesSubscribe: []string{"big"}, ResponseNonce: read[answered].Nonce,
 			}
 		}
-		advance(5*time.Minute + time.Second)
-		if !slices.Equal(m.observer.closed, []string{ReasonNoACK}) {
+		advance(21 * time.Second)
+		if !slices.Equal(m.observer.closed, []string{ReasonSlow}) {
 			t.Errorf("closed %q", m.observer.closed)
 		}
 	})
@@ -108,7 +107,7 @@ func TestNonceIsLast(t *testing.T) {
 	res := cache.NewResource(cache.ResourceConfig{Type: cache.Cluster, Name: "a", Version: "1", Body: []byte("body")})
 	r := &response{members: members{entries: []entry{{name: "a", res: res}, {name: "b"}}}, push: Push{Resources: 1, Bytes: len(res.Chunk())}}
 	r.frame(newHeads("outrigger").typed[cache.Cluster], "nonce", 7, []string{"b"})
-	wire := r.buffers().Materialize()
+	wire := bytes.Join(r.chunks(), nil)
 	if want := appendString(nil, responseNonce, "nonce"); !bytes.HasSuffix(wire, want) || bytes.Count(wire, want) != 1 {
 		t.Errorf("the nonce is not last in %q", wire)
 	}
@@ -128,63 +127,6 @@ func TestNonceIsLast(t *testing.T) {
 		len(got.Resources) != 1 || got.Resources[0].Name != "a" || len(again) != len(wire) {
 		t.Errorf("got %v", &got)
 	}
-}
-
-// TestConnectionBounds: what a connection may cost before and without a stream.
-func TestConnectionBounds(t *testing.T) {
-	t.Run("says so", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
-			t.Helper()
-			c := newMesh(t, nil).rawDial()
-			synctest.Wait()
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			if c.settings[http2.SettingMaxHeaderListSize] != headerBytes || c.settings[http2.SettingMaxConcurrentStreams] != connectionStreams {
-				t.Errorf("settings %v", c.settings)
-			}
-		})
-	})
-	t.Run("8 MB of headers", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
-			t.Helper()
-			c := newMesh(t, nil).rawDial()
-			if err := c.open(strings.Repeat("x", 8<<20)); err == nil {
-				t.Error("all was read")
-			}
-			synctest.Wait()
-			if !c.hasEnded() {
-				t.Error("the connection is open")
-			}
-		})
-	})
-	t.Run("idle", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
-			t.Helper()
-			c := newMesh(t, nil).rawDial()
-			advance(connectionIdle / 2)
-			if c.isToldToGo() || c.hasEnded() {
-				t.Fatal("ended early")
-			}
-			advance(connectionIdle)
-			if !c.isToldToGo() || !c.hasEnded() {
-				t.Errorf("told to go %t, ended %t", c.isToldToGo(), c.hasEnded())
-			}
-		})
-	})
-	t.Run("no handshake", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
-			t.Helper()
-			conn, err := newMesh(t, nil).listener.DialContext(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = conn.Close() }()
-			begun := time.Now()
-			if _, err := conn.Read(make([]byte, 1)); err == nil || time.Since(begun) != connectionTimeout {
-				t.Errorf("%v after %s", err, time.Since(begun))
-			}
-		})
-	})
 }
 
 // TestManySecrets: names beyond a few are answered as missing, without asking for each.
@@ -340,7 +282,7 @@ func TestInquiries(t *testing.T) {
 		m := newMesh(t, nil)
 		m.publishWeb()
 		stuck := make(chan struct{})
-		serveFakeRequest(t, m, func(*response) error { <-stuck; return nil })
+		serveFakeRequest(t, m, func([]*response) bool { <-stuck; return true })
 		st := m.server.open()[0]
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -365,11 +307,10 @@ func TestInquiries(t *testing.T) {
 	})
 }
 
-// serveFakeRequest runs a stream that has asked for clusters over a transport that writes so.
-func serveFakeRequest(t *testing.T, m *mesh, write func(*response) error) {
+// serveFakeRequest runs a stream that has asked for clusters and writes its responses by write.
+func serveFakeRequest(t *testing.T, m *mesh, write func([]*response) bool) {
 	t.Helper()
-	f := &fakeTransport{write: write}
-	serveFake(t, m, f)
-	f.requests <- &request{node: webNode(), typ: cache.Cluster, known: true}
+	f := serveFake(t, m, write)
+	go f.say(&request{node: webNode(), typ: cache.Cluster, known: true})
 	synctest.Wait()
 }

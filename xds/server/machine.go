@@ -23,8 +23,7 @@ type machine interface {
 	// take returns the responses to be sent, in order; waiting counts those that were not taken.
 	take() []*response
 	waiting() int
-	// unanswered is how many bytes of responses the client has not answered; idle that no response is in flight.
-	unanswered() int
+	// idle reports whether no response is in flight.
 	idle() bool
 	// begun reports whether the first exchange is over: the client asked for listeners, and nothing waits to be sent.
 	begun() bool

@@ -15,18 +15,22 @@ import (
 func (st *stream) first(ctx context.Context) (*request, error) {
 	timer := time.NewTimer(st.server.config.Timing.First)
 	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-st.server.draining:
-		return nil, closed(ReasonDrained, errDraining)
-	case <-timer.C:
-		return nil, closed(ReasonSilent, status.Error(codes.DeadlineExceeded, "no first request"))
-	case r := <-st.received:
-		if r.err != nil {
-			return nil, r.err
+	for {
+		switch r, err := st.carrier.receive(true); {
+		case err != nil:
+			return nil, err
+		case r != nil:
+			return r, st.checkNode(r)
 		}
-		return r.request, st.checkNode(r.request)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-st.server.draining:
+			return nil, closed(ReasonDrained, errDraining)
+		case <-timer.C:
+			return nil, closed(ReasonSilent, status.Error(codes.DeadlineExceeded, "no first request"))
+		case <-st.came:
+		}
 	}
 }
 
@@ -74,7 +78,7 @@ func (st *stream) open(ctx context.Context, first *request) error {
 }
 
 func (st *stream) isSotw() bool {
-	_, ok := st.transport.(sotwWire)
+	_, ok := st.carrier.(sotwCarrier)
 	return ok
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net"
 	"time"
 )
 
@@ -19,6 +20,8 @@ type Credentials struct {
 	BearerToken Redacted
 	// PeerCertificates is the client's chain, the leaf first, when it sent one and TLS verified it.
 	PeerCertificates []*x509.Certificate
+	// Remote is the address that they come from.
+	Remote net.Addr
 }
 
 // Peer is who a stream belongs to. It never changes while the stream is open.
@@ -36,10 +39,20 @@ type Peer struct {
 	Expires time.Time
 }
 
+// Admission is what an Authenticator says of a caller that it lets in.
+type Admission struct {
+	Peer Peer
+	// Left is called once when the stream has ended, if it is not nil.
+	Left func()
+}
+
 // Authenticator tells who a caller is. It must return within the context's
 // deadline. An error that wraps [ErrUnauthenticated] or [ErrPermissionDenied]
 // is shown to the caller, so it must hold no secret; any other means that
 // authentication is out of order now, and the caller is told to come again.
+//
+// With revoke the Authenticator takes back later what it has said: the stream ends as denied, with the
+// text of the error for the client. It never waits, may be called at any time, and more than once.
 type Authenticator interface {
-	Authenticate(ctx context.Context, credentials Credentials) (Peer, error)
+	Authenticate(ctx context.Context, credentials Credentials, revoke func(error)) (Admission, error)
 }

@@ -24,11 +24,9 @@ type rawClient struct {
 	framer *http2.Framer
 	over   chan struct{}
 
-	mu       sync.Mutex // of all below, and of writing
-	settings map[http2.SettingID]uint32
-	goneAway bool
-	buf      []byte
-	inbox    []*discovery.DeltaDiscoveryResponse
+	mu    sync.Mutex // of all below, and of writing
+	buf   []byte
+	inbox []*discovery.DeltaDiscoveryResponse
 }
 
 // rawDial connects a raw client; it reads until the server ends the connection or the test is over.
@@ -45,7 +43,7 @@ func (m *mesh) rawDial() *rawClient {
 		m.tb.Fatal(err)
 	}
 	c := &rawClient{
-		tb: m.tb, conn: conn, framer: http2.NewFramer(conn, conn), over: make(chan struct{}), settings: map[http2.SettingID]uint32{},
+		tb: m.tb, conn: conn, framer: http2.NewFramer(conn, conn), over: make(chan struct{}),
 	}
 	if err := c.framer.WriteSettings(); err != nil {
 		m.tb.Fatal(err)
@@ -75,15 +73,12 @@ func (c *rawClient) take(frame http2.Frame) {
 	switch frame := frame.(type) {
 	case *http2.SettingsFrame:
 		if !frame.IsAck() {
-			_ = frame.ForeachSetting(func(s http2.Setting) error { c.settings[s.ID] = s.Val; return nil })
 			_ = c.framer.WriteSettingsAck()
 		}
 	case *http2.PingFrame:
 		if !frame.IsAck() {
 			_ = c.framer.WritePing(true, frame.Data)
 		}
-	case *http2.GoAwayFrame:
-		c.goneAway = true
 	case *http2.DataFrame:
 		c.buf = append(c.buf, frame.Data()...)
 		c.messages()
@@ -155,20 +150,4 @@ func (c *rawClient) received() []*discovery.DeltaDiscoveryResponse {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]*discovery.DeltaDiscoveryResponse(nil), c.inbox...)
-}
-
-func (c *rawClient) isToldToGo() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.goneAway
-}
-
-// hasEnded reports whether the server has ended the connection.
-func (c *rawClient) hasEnded() bool {
-	select {
-	case <-c.over:
-		return true
-	default:
-		return false
-	}
 }

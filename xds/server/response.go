@@ -3,7 +3,6 @@ package server
 import (
 	"strconv"
 
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"outrigger.dev/outrigger/xds/cache"
@@ -20,9 +19,6 @@ type response struct {
 	tail []byte
 }
 
-// isExtra reports whether the response is of a type that is not served: nobody acknowledges it.
-func (r *response) isExtra() bool { return int(r.push.Type) >= cache.NumTypes }
-
 // Fields of DeltaDiscoveryResponse.
 const (
 	responseSystemVersion = 1
@@ -33,22 +29,18 @@ const (
 	controlPlaneID        = 1
 )
 
-// buffers returns the message as gRPC sends it, the chunks without a copy.
-func (r *response) buffers() mem.BufferSlice {
+// chunks returns the message in pieces, those of resources without a copy.
+func (r *response) chunks() [][]byte {
 	if whole := r.members.whole; whole != nil {
-		return mem.BufferSlice{mem.SliceBuffer(r.head), mem.SliceBuffer(whole.Chunks()), mem.SliceBuffer(r.tail)}
+		return [][]byte{r.head, whole.Chunks(), r.tail}
 	}
-	out := make(mem.BufferSlice, 1, 2+r.push.Resources)
-	out[0] = mem.SliceBuffer(r.head)
-	// One array for all: a slice in an interface would be an allocation for each resource.
-	chunks := make([]mem.SliceBuffer, 0, r.push.Resources)
+	out := append(make([][]byte, 0, 2+r.push.Resources), r.head)
 	for i := range r.members.entries {
 		if res := r.members.entries[i].res; res != nil {
-			chunks = append(chunks, res.Chunk())
-			out = append(out, &chunks[len(chunks)-1])
+			out = append(out, res.Chunk())
 		}
 	}
-	return append(out, mem.SliceBuffer(r.tail))
+	return append(out, r.tail)
 }
 
 // heads makes the heads of responses.

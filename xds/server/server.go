@@ -1,18 +1,19 @@
 package server
 
 import (
-	"context"
+	"crypto/tls"
 	"runtime"
 	"sync"
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"outrigger.dev/outrigger/xds/transport"
 )
 
-// Server serves aggregated discovery. Its streams live in the handlers of the gRPC server that it is registered with.
+// Server serves aggregated discovery. Its streams come from its Transport.
 type Server struct {
 	config   Config
 	settings *settings
@@ -24,7 +25,7 @@ type Server struct {
 	work     sync.WaitGroup
 
 	mu      sync.Mutex
-	closed  bool
+	shut    bool
 	streams map[*stream]struct{}
 	tenants map[string]*tenant // by Peer.Node
 }
@@ -48,59 +49,50 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// Register adds aggregated discovery, and nothing else, to a gRPC server that
-// was made with [Server.ServerOptions].
-func (s *Server) Register(registrar grpc.ServiceRegistrar) {
-	discovery.RegisterAggregatedDiscoveryServiceServer(registrar, service{server: s})
+// Transport returns what carries the server's streams: it serves aggregated discovery in its two forms, and nothing else.
+func (s *Server) Transport(config *tls.Config) (*transport.Server, error) {
+	return transport.New(transport.Config{
+		TLS: config, Methods: s.methods(), MessageBytes: s.config.Limits.MessageBytes,
+		MaxAge: s.config.Timing.MaxConnectionAge, Logger: s.config.Logger,
+	})
 }
 
-// service is the generated interface's side of a Server.
-type service struct {
-	discovery.UnimplementedAggregatedDiscoveryServiceServer
-	server *Server
-}
-
-// DeltaAggregatedResources serves one stream until it ends.
-func (s service) DeltaAggregatedResources(grpcStream discovery.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
-	return s.server.serve(grpcStream.Context(), wire{grpcStream})
-}
-
-// StreamAggregatedResources serves one stream of the state-of-the-world form, which programs of gRPC speak, until it ends.
-func (s service) StreamAggregatedResources(grpcStream discovery.AggregatedDiscoveryService_StreamAggregatedResourcesServer) error {
-	return s.server.serve(grpcStream.Context(), sotwWire{grpcStream})
-}
-
-// wire is a stream's gRPC side.
-type wire struct{ grpc.ServerStream }
-
-func (w wire) recv(r *request) error  { return w.RecvMsg(r) }
-func (w wire) send(r *response) error { return w.SendMsg(r) }
-
-// sotwWire is the same in the state-of-the-world form.
-type sotwWire struct{ grpc.ServerStream }
-
-func (w sotwWire) recv(r *request) error  { return w.RecvMsg((*sotwRequest)(r)) }
-func (w sotwWire) send(r *response) error { return w.SendMsg((*sotwResponse)(r)) }
-
-// serve runs one authenticated stream.
-func (s *Server) serve(ctx context.Context, transport transport) error {
-	peer, ok := peerFrom(ctx)
-	if !ok {
-		s.config.Observer.Refused(ReasonCredentials)
-		return status.Error(codes.Unauthenticated, "the server was built without its interceptors")
+func (s *Server) methods() map[string]func(*transport.Stream) {
+	return map[string]func(*transport.Stream){
+		discovery.AggregatedDiscoveryService_DeltaAggregatedResources_FullMethodName: func(t *transport.Stream) {
+			s.serve(t, deltaCarrier{t})
+		},
+		discovery.AggregatedDiscoveryService_StreamAggregatedResources_FullMethodName: func(t *transport.Stream) {
+			s.serve(t, sotwCarrier{t})
+		},
 	}
-	st := newStream(s, peer, transport)
+}
+
+// serve opens a stream for a caller that has shown who he is. Nothing that he sends is read before.
+func (s *Server) serve(from caller, over carrier) {
+	st := newStream(s, over)
+	admission, err := s.authenticate(over.Context(), from, st.revoke)
+	if err != nil {
+		over.End(err)
+		return
+	}
+	st.peer, st.left = admission.Peer, admission.Left
 	if err := s.admit(st, time.Now()); err != nil {
-		return err
+		st.leftPeer()
+		over.End(err)
+		return
 	}
-	defer func() { s.leave(st, time.Now()) }()
-	s.config.Observer.Opened(peer)
-	reason, err := st.run(ctx)
-	s.config.Observer.Closed(peer, reason)
+	s.config.Observer.Opened(st.peer)
+	st.start()
+}
+
+// closed forgets a stream at its end.
+func (s *Server) closed(st *stream, reason string, err error) {
+	s.config.Observer.Closed(st.peer, reason)
 	if reason != ReasonClient && reason != ReasonDrained {
-		s.config.Logger.Warn("stream ended", "node", peer.Node, "reason", reason, "error", err)
+		s.config.Logger.Warn("stream ended", "node", st.peer.Node, "reason", reason, "error", err)
 	}
-	return err
+	s.leave(st, time.Now())
 }
 
 var errDraining = status.Error(codes.Unavailable, "draining: this server is going away, connect to another or again")

@@ -205,17 +205,6 @@ func (s *session) take() []*response {
 	return out
 }
 
-// unanswered returns how many bytes of responses the client has not answered.
-func (s *session) unanswered() int {
-	n := 0
-	for m := s.stirred; m != 0; m &= m - 1 {
-		if f := s.types[m.first()].flight; f != nil {
-			n += f.bytes
-		}
-	}
-	return n
-}
-
 // idle reports whether nothing is in flight.
 func (s *session) idle() bool {
 	for m := s.stirred; m != 0; m &= m - 1 {

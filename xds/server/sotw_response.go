@@ -1,15 +1,10 @@
 package server
 
 import (
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"outrigger.dev/outrigger/xds/cache"
 )
-
-// sotwResponse is a response as a DiscoveryResponse carries it: of its members only the bodies, the same bytes as
-// in a delta response.
-type sotwResponse response
 
 // Fields of DiscoveryResponse.
 const (
@@ -19,17 +14,14 @@ const (
 	sotwResponseControlPlane = 6
 )
 
-// buffers returns the message as gRPC sends it, the bodies without a copy.
-func (r *sotwResponse) buffers() mem.BufferSlice {
+// sotwChunks returns a message of newSotwResponse in pieces, its bodies, the same bytes as in a delta response, without a copy.
+func (r *response) sotwChunks() [][]byte {
 	entries := r.members.entries
-	out := make(mem.BufferSlice, 1, 2+len(entries))
-	out[0] = mem.SliceBuffer(r.head)
-	chunks := make([]mem.SliceBuffer, len(entries))
+	out := append(make([][]byte, 0, 2+len(entries)), r.head)
 	for i := range entries {
-		chunks[i] = entries[i].res.AnyChunk()
-		out = append(out, &chunks[i])
+		out = append(out, entries[i].res.AnyChunk())
 	}
-	return append(out, mem.SliceBuffer(r.tail))
+	return append(out, r.tail)
 }
 
 // newSotwResponse frames a response. The nonce is last, so that only who has read the whole message can answer it.

@@ -261,15 +261,12 @@ func (s *sotwScript) drain() {
 
 // decodeSotw reads the bytes of a response with the stock library.
 func decodeSotw(r *response) *discovery.DiscoveryResponse {
-	var b bytes.Buffer
-	for _, part := range (*sotwResponse)(r).buffers() {
-		b.Write(part.ReadOnlyData())
-	}
-	if b.Len() != r.push.Bytes {
-		panic(fmt.Sprintf("%d bytes, said %d", b.Len(), r.push.Bytes))
+	b := bytes.Join(r.sotwChunks(), nil)
+	if len(b) != r.push.Bytes {
+		panic(fmt.Sprintf("%d bytes, said %d", len(b), r.push.Bytes))
 	}
 	out := &discovery.DiscoveryResponse{}
-	if err := proto.Unmarshal(b.Bytes(), out); err != nil {
+	if err := proto.Unmarshal(b, out); err != nil {
 		panic(err)
 	}
 	return out

@@ -114,16 +114,6 @@ func (s *sotwSession) drains() bool { return s.draining }
 
 func (s *sotwSession) waiting() int { return len(s.outbox) }
 
-func (s *sotwSession) unanswered() int {
-	n := 0
-	for i := range s.types {
-		if f := s.types[i].flight; f != nil {
-			n += f.bytes
-		}
-	}
-	return n
-}
-
 func (s *sotwSession) idle() bool {
 	for i := range s.types {
 		if s.types[i].flight != nil {

@@ -29,6 +29,7 @@ import (
 type stock struct {
 	*mesh
 	t         *testing.T
+	grpc      *grpc.Server
 	sub       *cache.Subscription
 	snapshots stockcache.SnapshotCache
 	secrets   map[string]string // versions

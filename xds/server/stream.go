@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,31 +16,23 @@ import (
 	"outrigger.dev/outrigger/xds/cache"
 )
 
-// transport carries the messages of one stream. recv is called by one goroutine
-// and send by another; both return once the stream's handler has returned.
-type transport interface {
-	recv(r *request) error
-	send(r *response) error
-}
-
 // stream is what stands around a session: it brings it events and the time, and carries its responses. Whoever has
 // something for it takes its turn and does all that follows: who read a message from the client, or a
 // goroutine of the server's line for mail and newer snapshots.
 type stream struct {
 	server    *Server
 	peer      Peer
-	transport transport
+	left      func() // tells who let the peer in; nil: nobody
+	carrier   carrier
 	openedAt  time.Time
 	nonces    rand.Source
 	turn      turn
-	received  chan received
 	mailbox   mailbox
 	inquiries inquiries
-	looping   atomic.Bool   // mail is opened from now on
+	came      chan struct{} // of capacity one: something came while the stream was opened
+	live      atomic.Bool   // it is open: mail is opened from now on
 	heard     atomic.Int64  // when the last message came, in Unix nanoseconds
-	fetches   chan fetch    // of capacity one: at most one is under way
-	ended     chan error    // of capacity one: why the last turn was the last
-	done      chan struct{} // closed when run returns
+	done      chan struct{} // closed at the end
 
 	superseded bool // under the server's mu: it has been told to end
 
@@ -52,7 +43,6 @@ type stream struct {
 	sub     *cache.Subscription
 	secrets SecretSession
 	sendDue time.Time // zero when nothing is being sent
-	careful bool      // what waits in gRPC is not known any more: no send at once
 	pace    pace
 	inGate  bool
 	gateDue time.Time
@@ -63,12 +53,12 @@ type stream struct {
 // maxOutbox is how many responses may wait before no more requests are read.
 const maxOutbox = 16
 
-func newStream(s *Server, peer Peer, transport transport) *stream {
+func newStream(s *Server, carrier carrier) *stream {
 	var seed [32]byte
 	_, _ = crand.Read(seed[:]) // It never fails.
 	st := &stream{
-		server: s, peer: peer, transport: transport, openedAt: time.Now(), nonces: rand.NewChaCha8(seed),
-		received: make(chan received, 1), fetches: make(chan fetch, 1), ended: make(chan error, 1), done: make(chan struct{}),
+		server: s, carrier: carrier, openedAt: time.Now(), nonces: rand.NewChaCha8(seed),
+		came: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	st.mailbox.wake = st.wake
 	st.heard.Store(st.openedAt.UnixNano())
@@ -86,17 +76,31 @@ func (c *closing) Error() string { return fmt.Sprintf("%s: %v", c.reason, c.err)
 
 func closed(reason string, err error) error { return &closing{reason: reason, err: err} }
 
-// run serves the stream until it ends, and returns why and the status for the client.
-func (st *stream) run(ctx context.Context) (reason string, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer st.leave()
-	defer cancel()
-	defer close(st.done)
-	return st.outcome(ctx, st.serve(ctx))
+// start opens the stream. It goes on by itself then, until finish.
+func (st *stream) start() {
+	ctx := st.carrier.Context()
+	st.carrier.Tell(st)
+	if err := st.opening(ctx); err != nil {
+		st.turn.end()
+		st.finish(err)
+		return
+	}
+	st.live.Store(true)
+	st.mailbox.put(st.lookAround)
+	st.goOn()
+}
+
+// finish gives back what the stream has and tells the client why. It is called once, by who had the last turn.
+func (st *stream) finish(err error) {
+	close(st.done)
+	reason, err := st.outcome(err)
+	st.leave()
+	st.server.closed(st, reason, err)
+	st.carrier.End(err)
 }
 
 // outcome turns the error that ended a stream into a reason and a status.
-func (st *stream) outcome(ctx context.Context, err error) (string, error) {
+func (st *stream) outcome(err error) (string, error) {
 	var end *closing
 	var fault *panicError
 	switch {
@@ -108,20 +112,18 @@ func (st *stream) outcome(ctx context.Context, err error) (string, error) {
 		return end.reason, end.err
 	case err == nil, errors.Is(err, io.EOF):
 		return ReasonClient, nil
-	case ctx.Err() != nil:
-		return ReasonClient, status.FromContextError(ctx.Err()).Err()
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return ReasonClient, status.FromContextError(err).Err()
 	case status.Code(err) == codes.ResourceExhausted:
 		return ReasonLimit, err
-	case status.Code(err) == codes.Canceled:
-		return ReasonClient, err
 	default:
 		return ReasonInvalid, err
 	}
 }
 
-func (st *stream) serve(ctx context.Context) (err error) {
+// opening is everything up to the answer to the first request, which waits for its client.
+func (st *stream) opening(ctx context.Context) (err error) {
 	defer recovered(&err)
-	st.server.work.Go(st.receive)
 	first, err := st.first(ctx)
 	if err != nil {
 		return err
@@ -129,14 +131,23 @@ func (st *stream) serve(ctx context.Context) (err error) {
 	if err := st.open(ctx, first); err != nil {
 		return err
 	}
-	if err := st.session.onRequest(time.Now(), first); err != nil {
-		return err
-	}
-	return st.live(ctx)
+	return st.session.onRequest(time.Now(), first)
 }
 
-// leave gives back what run took.
+// revoke ends the stream by who let its peer in.
+func (st *stream) revoke(why error) {
+	st.mailbox.put(func() error { return closed(ReasonDenied, status.Error(codes.PermissionDenied, why.Error())) })
+}
+
+func (st *stream) leftPeer() {
+	if st.left != nil {
+		st.left()
+	}
+}
+
+// leave gives back what opening took.
 func (st *stream) leave() {
+	st.leftPeer()
 	if st.timer != nil {
 		st.timer.Stop()
 	}
@@ -156,22 +167,21 @@ func (st *stream) leaveGate() {
 	}
 }
 
-// live gives the turn away, and waits for the end.
-func (st *stream) live(ctx context.Context) error {
-	st.looping.Store(true)
-	st.mailbox.put(st.lookAround)
-	// The receiver tells the end of the client, but not that an interceptor ended the stream.
-	defer context.AfterFunc(ctx, func() { st.mailbox.put(ctx.Err) })()
-	st.goOn()
-	for {
+// Readable is what the transport says when a message came, or the end. Who tells it does all that follows.
+func (st *stream) Readable() {
+	if !st.live.Load() {
 		select {
-		case err := <-st.ended:
-			return err
-		case wanted := <-st.fetches:
-			st.startFetch(ctx, wanted)
+		case st.came <- struct{}{}:
+		default:
 		}
 	}
+	if st.turn.take() {
+		st.goOn()
+	}
 }
+
+// Sent is what the transport says when all is on its way.
+func (st *stream) Sent() { st.mailbox.put(st.onSent) }
 
 // wake has something looked at that happened to the stream, soon. It never blocks.
 func (st *stream) wake() {
@@ -185,7 +195,7 @@ func (st *stream) goOn() {
 	for {
 		if err := st.step(); err != nil {
 			st.turn.end()
-			st.ended <- err
+			st.finish(err)
 			return
 		}
 		if st.turn.give() {
@@ -214,13 +224,12 @@ func (st *stream) step() (err error) {
 		if st.session.waiting() >= maxOutbox || !st.pace.reads(now) {
 			return nil
 		}
-		select {
-		case r := <-st.received:
-			if err := st.onReceived(now, r); err != nil {
-				return err
-			}
-		default:
-			return nil
+		r, err := st.carrier.receive(false)
+		if err != nil || r == nil {
+			return err
+		}
+		if err := st.onRequest(now, r); err != nil {
+			return err
 		}
 	}
 }
@@ -252,23 +261,16 @@ func (st *stream) lookAround() error {
 	return nil
 }
 
-func (st *stream) onReceived(now time.Time, r received) error {
-	if r.err != nil {
-		return r.err
-	}
+func (st *stream) onRequest(now time.Time, r *request) error {
 	st.heard.Store(now.UnixNano())
-	err := st.session.onRequest(now, r.request)
+	err := st.session.onRequest(now, r)
 	st.pace.count(st.session.unasked(), now)
 	return err
 }
 
-func (st *stream) onSent(err error) error {
+func (st *stream) onSent() error {
 	st.sendDue = time.Time{}
-	var fault *panicError
-	if err == nil || errors.As(err, &fault) {
-		return err
-	}
-	return closed(ReasonClient, err)
+	return nil
 }
 
 func (st *stream) onSecretsChanged() error {
@@ -301,13 +303,11 @@ func (st *stream) onFetched(secret Secret, err error) {
 // act does what the session asks for: send, fetch, settle, and be woken in time.
 func (st *stream) act(now time.Time) error {
 	if st.sendDue.IsZero() && st.session.waiting() > 0 {
-		if err := st.startSend(now); err != nil {
-			return st.onSent(err)
-		}
+		st.send(now)
 	}
 	if st.delta != nil {
 		if name, have, ok := st.delta.nextSecret(now); ok {
-			st.fetches <- fetch{name: name, have: have}
+			st.startFetch(fetch{name: name, have: have})
 		}
 	}
 	if st.sendDue.IsZero() {
@@ -321,35 +321,22 @@ func (st *stream) act(now time.Time) error {
 	return nil
 }
 
-// sendsAtOnce is how many unanswered bytes gRPC takes without blocking, with room to spare: it stops a sender
-// only once 64 KB of a stream wait to be written. What is answered does not wait any more: its nonce, which
-// cannot be guessed, comes last.
-const sendsAtOnce = 32 << 10
-
-// startSend hands the responses to the transport: at once while it cannot block, else by a
-// goroutine, so that a client that does not read is noticed.
-func (st *stream) startSend(now time.Time) error {
+// send hands the responses to the transport. A client that does not read them in time is closed.
+func (st *stream) send(now time.Time) {
 	responses := st.session.take()
 	for _, r := range responses {
 		st.server.config.Observer.Pushed(r.push)
 	}
-	st.careful = st.careful || slices.ContainsFunc(responses, (*response).isExtra)
-	if !st.careful && st.session.unanswered() <= sendsAtOnce {
-		return sendSafely(st.transport, responses)
+	if !st.carrier.send(responses) {
+		st.sendDue = now.Add(st.server.config.Timing.Send)
 	}
-	st.sendDue = now.Add(st.server.config.Timing.Send)
-	st.server.work.Go(func() {
-		err := sendSafely(st.transport, responses)
-		st.mailbox.put(func() error { return st.onSent(err) })
-	})
-	return nil
 }
 
 // fetch is a secret that the session asks for: its name, and the version that the client has.
 type fetch struct{ name, have string }
 
-func (st *stream) startFetch(ctx context.Context, wanted fetch) {
-	session := st.secrets
+func (st *stream) startFetch(wanted fetch) {
+	ctx, session := st.carrier.Context(), st.secrets
 	st.server.work.Go(func() {
 		var secret Secret
 		var err error

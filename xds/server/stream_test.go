@@ -2,11 +2,14 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,43 +20,78 @@ import (
 	"google.golang.org/grpc/status"
 
 	"outrigger.dev/outrigger/xds/cache"
+	"outrigger.dev/outrigger/xds/transport"
 )
 
-// fakeTransport is a stream without gRPC.
-type fakeTransport struct {
-	gone     <-chan struct{} // closed as gRPC cancels a stream
-	requests chan *request
-	write    func(*response) error
+// fakeCarrier is a stream without a connection.
+type fakeCarrier struct {
+	ctx    context.Context //nolint:containedctx // as in what it stands for
+	cancel context.CancelFunc
+	write  func([]*response) bool
+	ended  chan error // of capacity one
+
+	mu       sync.Mutex
+	events   transport.Events
+	requests []*request
 }
 
-func (f *fakeTransport) recv(r *request) error {
-	select {
-	case next := <-f.requests:
-		if next == nil {
-			panic("a fault in decoding")
-		}
-		*r = *next
-		return nil
-	case <-f.gone:
-		return context.Canceled
+func (f *fakeCarrier) Tell(events transport.Events) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.events = events
+}
+
+// say has the stream receive r; nil is a fault in decoding.
+func (f *fakeCarrier) say(r *request) {
+	f.mu.Lock()
+	f.requests = append(f.requests, r)
+	f.mu.Unlock()
+	f.events.Readable()
+}
+
+// cut ends the client.
+func (f *fakeCarrier) cut() {
+	f.cancel()
+	f.events.Readable()
+}
+
+func (f *fakeCarrier) receive(bool) (*request, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.ctx.Err(); err != nil {
+		return nil, err
 	}
+	if len(f.requests) == 0 {
+		return nil, nil
+	}
+	next := f.requests[0]
+	f.requests = f.requests[1:]
+	if next == nil {
+		panic("a fault in decoding")
+	}
+	return next, nil
 }
 
-func (f *fakeTransport) send(r *response) error { return f.write(r) }
+func (f *fakeCarrier) send(responses []*response) bool { return f.write(responses) }
+func (f *fakeCarrier) Context() context.Context        { return f.ctx }
+func (f *fakeCarrier) End(err error)                   { f.ended <- err }
 
-// serveFake runs a stream of shop/web until it ends, and returns its end.
-func serveFake(t *testing.T, m *mesh, f *fakeTransport) chan error {
+// bearer shows a token.
+type bearer string
+
+func (b bearer) Header(string) []string           { return []string{"Bearer " + string(b)} }
+func (bearer) VerifiedChain() []*x509.Certificate { return nil }
+func (bearer) Remote() net.Addr                   { return nil }
+
+// serveFake opens a stream of shop/web, which writes its responses by write.
+func serveFake(t *testing.T, m *mesh, write func([]*response) bool) *fakeCarrier {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), peerKey{}, peerOf("web")))
-	f.gone, f.requests = ctx.Done(), make(chan *request)
-	ended := make(chan error, 1)
-	go func() {
-		err := m.server.serve(ctx, f)
-		cancel() // As gRPC does when a handler returns.
-		ended <- err
-	}()
-	t.Cleanup(cancel)
-	return ended
+	f := &fakeCarrier{write: write, ended: make(chan error, 1)}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	go m.server.serve(bearer("token-of-web"), f)
+	synctest.Wait()
+	t.Cleanup(f.cut)
+	return f
 }
 
 func (m *mesh) publishWeb(resources ...*cache.Resource) {
@@ -95,7 +133,7 @@ func TestSlowReader(t *testing.T) {
 		if !slices.Equal(m.observer.closed, []string{ReasonSlow}) {
 			t.Fatalf("closed %q", m.observer.closed)
 		}
-		if len(m.observer.pushes) != 2 {
+		if len(m.observer.pushes) != 1 {
 			t.Errorf("%d responses were made for a client that reads none", len(m.observer.pushes))
 		}
 	})
@@ -103,14 +141,14 @@ func TestSlowReader(t *testing.T) {
 
 // TestPanicEndsOneStream: a fault in a stream ends that stream, is counted, and tells the client nothing.
 func TestPanicEndsOneStream(t *testing.T) {
-	for name, fail := range map[string]func(m *mesh, f *fakeTransport){
-		"receiving": func(_ *mesh, f *fakeTransport) { f.requests <- nil },
-		"sending": func(_ *mesh, f *fakeTransport) {
-			f.requests <- &request{node: webNode(), typ: cache.Cluster, known: true}
+	for name, fail := range map[string]func(m *mesh, f *fakeCarrier){
+		"receiving": func(_ *mesh, f *fakeCarrier) { f.say(nil) },
+		"sending": func(_ *mesh, f *fakeCarrier) {
+			f.say(&request{node: webNode(), typ: cache.Cluster, known: true})
 		},
-		"between": func(m *mesh, f *fakeTransport) {
+		"between": func(m *mesh, f *fakeCarrier) {
 			m.vault.failing = true // So that nothing is sent.
-			f.requests <- &request{node: webNode(), typ: cache.Secret, known: true, subscribe: []string{"identity"}}
+			f.say(&request{node: webNode(), typ: cache.Secret, known: true, subscribe: []string{"identity"}})
 			synctest.Wait()
 			for st := range m.server.streams {
 				if st.session != nil {
@@ -119,7 +157,7 @@ func TestPanicEndsOneStream(t *testing.T) {
 					st.delta.settings = &shared
 				}
 			}
-			f.requests <- &request{typ: cache.Cluster, known: true, refused: true}
+			f.say(&request{typ: cache.Cluster, known: true, refused: true})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,11 +166,9 @@ func TestPanicEndsOneStream(t *testing.T) {
 				m := newMesh(t, nil)
 				m.publishWeb()
 				healthy := m.connect("web", "token-of-web")
-				f := &fakeTransport{write: func(*response) error { panic("a fault in sending") }}
-				ended := serveFake(t, m, f)
+				f := serveFake(t, m, func([]*response) bool { panic("a fault in sending") })
 				fail(m, f)
-				synctest.Wait()
-				err := <-ended
+				err := <-f.ended
 				if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "fault") {
 					t.Errorf("the client was told %v", err)
 				}
@@ -176,9 +212,9 @@ func TestSilentClient(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		t.Helper()
 		m := newMesh(t, nil)
-		ended := serveFake(t, m, &fakeTransport{})
+		f := serveFake(t, m, nil)
 		advance(31 * time.Second)
-		if err := <-ended; status.Code(err) != codes.DeadlineExceeded {
+		if err := <-f.ended; status.Code(err) != codes.DeadlineExceeded {
 			t.Fatal(err)
 		}
 	})
@@ -275,8 +311,7 @@ func TestStreamsDoesNotWait(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		t.Helper()
 		m := newMesh(t, nil)
-		serveFake(t, m, &fakeTransport{}) // It has not said who it is.
-		synctest.Wait()
+		serveFake(t, m, nil) // It has not said who it is.
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if infos := m.server.Streams(ctx); len(infos) != 0 {
@@ -317,23 +352,58 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
-// TestInterceptorEndsStream: whoever stands before the engine can end a stream by its context.
-func TestInterceptorEndsStream(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		t.Helper()
-		m := newMesh(t, nil)
-		m.publishWeb()
-		ctx, cancel := context.WithCancel(context.WithValue(context.Background(), peerKey{}, peerOf("web")))
-		gone := make(chan struct{}) // The transport does not know of the interceptor.
-		f := &fakeTransport{gone: gone, requests: make(chan *request), write: func(*response) error { return nil }}
-		ended := make(chan error, 1)
-		go func() { ended <- m.server.serve(ctx, f) }()
-		f.requests <- &request{node: webNode(), typ: cache.Cluster, known: true}
-		synctest.Wait()
-		cancel()
-		if err := <-ended; status.Code(err) != codes.Canceled {
-			t.Errorf("the stream ended with %v", err)
-		}
-		close(gone)
-	})
+// changeable lets everybody in until it takes that back.
+type changeable struct {
+	tokens
+	revoke func(error)
+	left   int
+}
+
+func (c *changeable) Authenticate(ctx context.Context, credentials Credentials, revoke func(error)) (Admission, error) {
+	c.revoke = revoke
+	admission, err := c.tokens.Authenticate(ctx, credentials, revoke)
+	admission.Left = func() { c.left++ }
+	return admission, err
+}
+
+// TestRevokedStream: who lets a peer in can take that back while the stream is open, and is told once when it has ended, however that is.
+func TestRevokedStream(t *testing.T) {
+	for name, test := range map[string]struct {
+		opened bool
+		end    func(c *changeable, f *fakeCarrier)
+		want   codes.Code
+	}{
+		"revoked": {true, func(c *changeable, _ *fakeCarrier) {
+			c.revoke(errors.New("the workload is another"))
+			c.revoke(errors.New("once more"))
+		}, codes.PermissionDenied},
+		"revoked before it says who it is": {false, func(c *changeable, f *fakeCarrier) {
+			c.revoke(errors.New("the workload is another"))
+			f.say(&request{node: webNode(), typ: cache.Cluster, known: true})
+		}, codes.PermissionDenied},
+		"left":               {true, func(_ *changeable, f *fakeCarrier) { f.cut() }, codes.Canceled},
+		"left before a word": {false, func(_ *changeable, f *fakeCarrier) { f.cut() }, codes.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				t.Helper()
+				auth := &changeable{}
+				m := newMesh(t, func(c *Config) { c.Auth = auth })
+				m.publishWeb()
+				f := serveFake(t, m, func([]*response) bool { return true })
+				if test.opened {
+					f.say(&request{node: webNode(), typ: cache.Cluster, known: true})
+				}
+				synctest.Wait()
+				test.end(auth, f)
+				synctest.Wait()
+				if err := <-f.ended; status.Code(err) != test.want {
+					t.Errorf("the stream ended with %v", err)
+				}
+				if auth.left != 1 || len(m.server.open()) != 0 {
+					t.Errorf("told %d times of the end, %d streams", auth.left, len(m.server.open()))
+				}
+			})
+		})
+	}
 }

@@ -9,10 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
 
 	"outrigger.dev/outrigger/certs"
 	certskube "outrigger.dev/outrigger/certs/kube"
@@ -53,36 +49,37 @@ func (a *authenticator) reviews(k *cluster) *authenticator {
 	return a
 }
 
-// Authenticate returns who a caller is, and logs who is refused.
-func (a *authenticator) Authenticate(ctx context.Context, credentials server.Credentials) (server.Peer, error) {
-	caller, err := a.identify(ctx, credentials)
+// Authenticate returns who a caller is, and logs who is refused. A stream ends when its workload becomes somebody else.
+func (a *authenticator) Authenticate(ctx context.Context, credentials server.Credentials, revoke func(error)) (server.Admission, error) {
+	admission, err := a.admit(ctx, credentials, &guard{end: revoke})
 	if err != nil && a.lines.Allow() {
 		address := ""
-		if from, ok := peer.FromContext(ctx); ok {
-			address = from.Addr.String()
+		if credentials.Remote != nil {
+			address = credentials.Remote.String()
 		}
 		a.logger.WarnContext(ctx, "a proxy was not let in", "address", address, "error", err)
 	}
-	return caller, err
+	return admission, err
 }
 
-func (a *authenticator) identify(ctx context.Context, credentials server.Credentials) (server.Peer, error) {
+func (a *authenticator) admit(ctx context.Context, credentials server.Credentials, g *guard) (server.Admission, error) {
 	c, err := a.claims(ctx, credentials)
 	switch {
 	case errors.Is(err, certskube.ErrUnavailable), ctx.Err() != nil && err != nil:
-		return server.Peer{}, err // Whoever it is comes again.
+		return server.Admission{}, err // Whoever it is comes again.
 	case err != nil:
-		return server.Peer{}, fmt.Errorf("%w: %w", server.ErrUnauthenticated, err)
+		return server.Admission{}, fmt.Errorf("%w: %w", server.ErrUnauthenticated, err)
 	}
 	select {
 	case <-a.ready:
 	case <-ctx.Done():
-		return server.Peer{}, errNotYet
+		return server.Admission{}, errNotYet
 	}
-	if err := a.members.admit(c.peer.Node, c.check, enter(ctx, c.peer.Node)); err != nil {
-		return server.Peer{}, fmt.Errorf("%w: %w", server.ErrPermissionDenied, err)
+	node := c.peer.Node
+	if err := a.members.admit(node, c.check, g); err != nil {
+		return server.Admission{}, fmt.Errorf("%w: %w", server.ErrPermissionDenied, err)
 	}
-	return c.peer, nil
+	return server.Admission{Peer: c.peer, Left: func() { a.members.leave(node, g) }}, nil
 }
 
 // claimed is who good credentials say that a caller is, and whether that is the workload that the mesh knows.
@@ -153,45 +150,3 @@ func peerOf(id certs.Identity, workload string, expires time.Time) server.Peer {
 		Identity: id.String(), Expires: expires,
 	}
 }
-
-// pass goes with a stream from the interceptor to the authenticator and back.
-type pass struct {
-	guard *guard
-	node  string // set once the stream is authenticated
-}
-
-type passKey struct{}
-
-// enter returns the guard of the stream that ctx belongs to, and notes whose stream it is.
-func enter(ctx context.Context, node string) *guard {
-	p, ok := ctx.Value(passKey{}).(*pass)
-	if !ok {
-		return nil
-	}
-	p.node = node
-	return p.guard
-}
-
-// intercept ends a stream when its workload gets another service account.
-func (a *authenticator) intercept(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	ctx, end := context.WithCancelCause(stream.Context())
-	defer end(nil)
-	p := &pass{guard: &guard{end: end}}
-	err := handler(srv, &guardedStream{ServerStream: stream, ctx: context.WithValue(ctx, passKey{}, p)})
-	if p.node != "" {
-		a.members.leave(p.node, p.guard)
-	}
-	if stream.Context().Err() == nil && ctx.Err() != nil {
-		return status.Error(codes.PermissionDenied, context.Cause(ctx).Error())
-	}
-	return err
-}
-
-// guardedStream is a stream with a context that can be ended from here.
-type guardedStream struct {
-	grpc.ServerStream
-	ctx context.Context //nolint:containedctx // gRPC hands a stream's context on by this method alone
-}
-
-// Context returns the context of the stream.
-func (s *guardedStream) Context() context.Context { return s.ctx }

@@ -54,7 +54,8 @@ func TestCertificatesOfWorkloads(t *testing.T) {
 		"a sidecar's":          {leafOf(t, sidecar, err), server.ErrUnauthenticated},
 		"another trust domain": {&foreign, server.ErrUnauthenticated},
 	} {
-		peer, err := a.Authenticate(t.Context(), server.Credentials{PeerCertificates: []*x509.Certificate{c.cert}})
+		admission, err := a.Authenticate(t.Context(), server.Credentials{PeerCertificates: []*x509.Certificate{c.cert}}, nil)
+		peer := admission.Peer
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
@@ -62,7 +63,7 @@ func TestCertificatesOfWorkloads(t *testing.T) {
 			t.Errorf("%s: peer %+v", name, peer)
 		}
 	}
-	if _, err := a.Authenticate(t.Context(), server.Credentials{}); !errors.Is(err, server.ErrUnauthenticated) {
+	if _, err := a.Authenticate(t.Context(), server.Credentials{}, nil); !errors.Is(err, server.ErrUnauthenticated) {
 		t.Errorf("nothing: %v", err)
 	}
 }

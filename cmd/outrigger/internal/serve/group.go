@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+
+	"outrigger.dev/outrigger/xds/transport"
 )
 
 // group runs the parts of the server. They outlive the context of the command, until it is drained.
@@ -53,17 +55,31 @@ func serveGRPC(ctx context.Context, server *grpc.Server, listener net.Listener) 
 	defer server.Stop() // Waits for the handlers, also when Serve failed.
 	stop := context.AfterFunc(ctx, server.Stop)
 	defer stop()
-	return server.Serve(listener)
+	if err := server.Serve(listener); ctx.Err() == nil || !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
+
+// serveXDS serves until ctx ends, and closes the listener.
+func serveXDS(ctx context.Context, server *transport.Server, listener net.Listener) error {
+	cut, cancel := context.WithCancel(ctx)
+	cancel()
+	defer func() { _ = server.Stop(cut) }() // Waits for the calls, also when Serve failed.
+	stop := context.AfterFunc(ctx, func() { _ = server.Stop(cut) })
+	defer stop()
+	if err := server.Serve(listener); !errors.Is(err, transport.ErrServerStopped) {
+		return err
+	}
+	return nil
 }
 
 // flushGrace is how long clients may take to read how their streams ended.
 const flushGrace = 2 * time.Second
 
 // stopGracefully ends a server without streams once the clients have read what it said last.
-func stopGracefully(ctx context.Context, server *grpc.Server) {
+func stopGracefully(ctx context.Context, server *transport.Server) {
 	ctx, cancel := context.WithTimeout(ctx, flushGrace)
 	defer cancel()
-	stop := context.AfterFunc(ctx, server.Stop)
-	defer stop()
-	server.GracefulStop()
+	_ = server.Stop(ctx) // What hangs is cut.
 }

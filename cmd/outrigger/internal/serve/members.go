@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -30,7 +29,7 @@ func incarnationOf(w *discovery.Workload) incarnation {
 }
 
 // guard is one open stream that was let in.
-type guard struct{ end context.CancelCauseFunc }
+type guard struct{ end func(error) }
 
 func newMembers() *members {
 	return &members{known: map[string]*discovery.Workload{}, streams: map[string]map[*guard]incarnation{}}
@@ -62,8 +61,8 @@ func (m *members) set(node string, workload *discovery.Workload) {
 	}
 }
 
-// admit checks that a workload is what its credentials say: it has to pass the check. A guard, when there is one, is told
-// when the workload becomes somebody else.
+// admit checks that a workload is what its credentials say: it has to pass the check. The guard is told when the
+// workload becomes somebody else, until leave.
 func (m *members) admit(node string, check func(*discovery.Workload) error, g *guard) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -74,12 +73,10 @@ func (m *members) admit(node string, check func(*discovery.Workload) error, g *g
 	if err := check(known); err != nil {
 		return err
 	}
-	if g != nil {
-		if m.streams[node] == nil {
-			m.streams[node] = map[*guard]incarnation{}
-		}
-		m.streams[node][g] = incarnationOf(known)
+	if m.streams[node] == nil {
+		m.streams[node] = map[*guard]incarnation{}
 	}
+	m.streams[node][g] = incarnationOf(known)
 	return nil
 }
 

@@ -99,17 +99,18 @@ func TestAuthenticateWaitsForTheMesh(t *testing.T) {
 
 	// Without a good token nobody waits.
 	bad := server.Credentials{BearerToken: server.Redact([]byte(token.Reveal() + "x"))}
-	if _, err := a.Authenticate(t.Context(), bad); !errors.Is(err, server.ErrUnauthenticated) {
+	if _, err := a.Authenticate(t.Context(), bad, nil); !errors.Is(err, server.ErrUnauthenticated) {
 		t.Errorf("a bad token: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, err = a.Authenticate(ctx, good)
+	_, err = a.Authenticate(ctx, good, nil)
 	if err == nil || errors.Is(err, server.ErrUnauthenticated) || errors.Is(err, server.ErrPermissionDenied) {
 		t.Errorf("before the mesh is read: %v, want an error that says to come again", err)
 	}
 	close(ready)
-	peer, err := a.Authenticate(t.Context(), good)
+	admission, err := a.Authenticate(t.Context(), good, nil)
+	peer := admission.Peer
 	if err != nil || peer.Node != "shop/web-1" || peer.Cluster != "shop/web" || peer.Identity != "spiffe://cluster.local/ns/shop/sa/web" {
 		t.Errorf("peer %+v: %v", peer, err)
 	}

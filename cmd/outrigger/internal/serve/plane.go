@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 
 	"outrigger.dev/outrigger/certs"
 	"outrigger.dev/outrigger/cmd/outrigger/internal/metrics"
@@ -19,6 +18,7 @@ import (
 	"outrigger.dev/outrigger/xds/debug"
 	"outrigger.dev/outrigger/xds/feed"
 	"outrigger.dev/outrigger/xds/server"
+	"outrigger.dev/outrigger/xds/transport"
 )
 
 // plane is the control plane, put together and not started.
@@ -36,7 +36,7 @@ type plane struct {
 	feed       *feed.Feed
 
 	engine *server.Server
-	xds    *grpc.Server
+	xds    *transport.Server
 	debug  *debug.Service
 	csds   *grpc.Server
 
@@ -173,14 +173,8 @@ func (p *plane) addEngine(store *cache.Store, auth *authenticator, sessions *sec
 	if err != nil {
 		return err
 	}
-	options := append([]grpc.ServerOption{
-		grpc.Creds(credentials.NewTLS(id.serverTLS)),
-		// Before the engine's own interceptors, which authenticate.
-		grpc.ChainStreamInterceptor(auth.intercept),
-	}, p.engine.ServerOptions()...)
-	p.xds = grpc.NewServer(options...)
-	p.engine.Register(p.xds)
-	return nil
+	p.xds, err = p.engine.Transport(id.serverTLS)
+	return err
 }
 
 // run starts all parts, waits for the end of ctx, and stops them.
@@ -197,7 +191,7 @@ func (p *plane) run(ctx context.Context, l *listeners) error {
 		p.cluster.start(group, p.input.sources)
 	}
 	group.start("feed", p.feed.Run)
-	group.start("xds", func(ctx context.Context) error { return serveGRPC(ctx, p.xds, l.xds) })
+	group.start("xds", func(ctx context.Context) error { return serveXDS(ctx, p.xds, l.xds) })
 	group.start("csds", func(ctx context.Context) error { return serveGRPC(ctx, p.csds, l.csds) })
 	group.start("debug", func(ctx context.Context) error {
 		return serveHTTP(ctx, l.debug, p.replicas.peers.Handler(p.debug.Handler()))

@@ -70,7 +70,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, replicas.place.Close()) }()
-	plane, err := newPlane(c, identity, replicas)
+	plane, err := newPlane(c, identity, replicas) //nolint:contextcheck // a stream's context is its client's, not that of the command
 	if err != nil {
 		return err
 	}
