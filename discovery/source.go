@@ -27,6 +27,8 @@ type Update struct {
 	Workloads map[WorkloadID]*Workload
 	// Nodes are the machines that a registry knows apart from what runs on them, by name.
 	Nodes map[string]*Node
+	// Namespaces are those that a registry knows apart from what is in them, by name.
+	Namespaces map[string]*Namespace
 	// Problems holds, for every object whose problems changed, all that is wrong with it now; none: clean.
 	Problems map[ObjectID][]Problem
 	// ReadAt is when the first of the changes was read from the registry; zero: not to be measured.

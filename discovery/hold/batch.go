@@ -19,11 +19,12 @@ type batch struct {
 
 func (k *Keeper) batch(now time.Time, p phase) *batch {
 	return &batch{k: k, now: now, phase: p, out: discovery.Update{
-		Source:    k.source,
-		Services:  map[discovery.ServiceID]*discovery.Service{},
-		Endpoints: map[discovery.ShardID]*discovery.EndpointSet{},
-		Workloads: map[discovery.WorkloadID]*discovery.Workload{},
-		Nodes:     map[string]*discovery.Node{},
+		Source:     k.source,
+		Services:   map[discovery.ServiceID]*discovery.Service{},
+		Endpoints:  map[discovery.ShardID]*discovery.EndpointSet{},
+		Workloads:  map[discovery.WorkloadID]*discovery.Workload{},
+		Nodes:      map[string]*discovery.Node{},
+		Namespaces: map[string]*discovery.Namespace{},
 	}}
 }
 
@@ -48,10 +49,11 @@ func (b *batch) asked() []Question {
 func (b *batch) apply(u discovery.Update, over bool) {
 	k := b.k
 	nodes := k.nodes.take(b.now, u.Nodes, b.out.Nodes)
+	namespaces := k.namespaces.take(b.now, u.Namespaces, b.out.Namespaces)
 	services := k.services.take(b.now, u.Services, b.out.Services)
 	workloads := k.workloads.take(b.now, u.Workloads, b.out.Workloads)
 	if over {
-		nodes, services = k.nodes.all(), k.services.all()
+		nodes, namespaces, services = k.nodes.all(), k.namespaces.all(), k.services.all()
 	}
 	evidence := b.lookAtNodes(nodes, len(u.Nodes) > 0)
 	b.takeEndpoints(u.Endpoints)
@@ -62,8 +64,15 @@ func (b *batch) apply(u discovery.Update, over bool) {
 	if over {
 		b.judge()
 	}
+	k.namespaces.settle(b.namespaceVerdict(), namespaces, b.out.Namespaces)
 	k.services.settle(b.serviceVerdict(), services, b.out.Services)
 	k.workloads.settle(b.workloadVerdict(), workloads, b.out.Workloads)
+}
+
+func (b *batch) namespaceVerdict() verdict[string, discovery.Namespace] {
+	return verdict[string, discovery.Namespace]{
+		phase: b.phase, now: b.now, tied: free, excused: func(*discovery.Namespace) bool { return false },
+	}
 }
 
 func (b *batch) serviceVerdict() verdict[discovery.ServiceID, discovery.Service] {
@@ -86,7 +95,7 @@ func (b *batch) lookAtNodes(missing []string, changed bool) bool {
 		k.places.look(&k.nodes)
 	}
 	k.nodes.settle(verdict[string, discovery.Node]{
-		phase: b.phase, now: b.now, tied: func(string) bool { return false },
+		phase: b.phase, now: b.now, tied: free,
 		excused: func(n *discovery.Node) bool { return k.places.out(n.Name, n.Locality) },
 	}, missing, b.out.Nodes)
 	if k.places.stale {
@@ -94,6 +103,9 @@ func (b *batch) lookAtNodes(missing []string, changed bool) bool {
 	}
 	return changed
 }
+
+// free says that nothing that is held needs a machine or a namespace.
+func free(string) bool { return false }
 
 func (k *Keeper) serviceTied(id discovery.ServiceID) bool {
 	sh := k.held[discovery.ShardID{Service: id, Source: k.source}]
@@ -207,7 +219,8 @@ func (b *batch) due() {
 	}
 	b.k.services.expire(b.now, b.k.serviceTied, b.out.Services)
 	b.k.workloads.expire(b.now, b.k.workloadTied, b.out.Workloads)
-	b.k.nodes.expire(b.now, func(string) bool { return false }, b.out.Nodes)
+	b.k.nodes.expire(b.now, free, b.out.Nodes)
+	b.k.namespaces.expire(b.now, free, b.out.Namespaces)
 }
 
 func (b *batch) expire(id discovery.ShardID, sh *shard) {

@@ -95,6 +95,8 @@ func TestFileRoundTrip(t *testing.T) {
 		state.Workloads[workload.ID] = workload
 		node := drawFilled[discovery.Node](t, constant)
 		state.Nodes[node.Name] = node
+		namespace := drawFilled[discovery.Namespace](t, constant)
+		state.Namespaces[namespace.Name] = namespace
 
 		data, err := encode(content{Mesh: testMesh, Sources: []savedSource{saveSource(testSource, testStart, state)}})
 		if err != nil {
@@ -133,7 +135,7 @@ func TestFileKeepsState(t *testing.T) {
 		out, policiesEnd := make(chan compile.Update), make(chan error, 1)
 		go func() { policiesEnd <- p.Run(ctx, out) }()
 		go func() { ended <- file.Run(ctx) }()
-		r.say("synced svc+cart cart=1,2 pod+1@n1 node+n1/a")
+		r.say("synced svc+cart cart=1,2 pod+1@n1 node+n1/a ns+shop")
 		<-r.out
 		synced := peers("a")
 		synced.Synced = true
@@ -175,14 +177,14 @@ func restoredFrom(t *testing.T, path string) {
 		defer r.close()
 		u := <-r.out
 		if got := describe(discovery.Update{
-			Synced: u.Synced, Services: u.Services, Endpoints: u.Endpoints, Workloads: u.Workloads, Nodes: u.Nodes,
-		}); got != "synced svc+cart cart=1,2,3 pod+1 node+n1" || u.Trouble == nil {
+			Synced: u.Synced, Services: u.Services, Endpoints: u.Endpoints, Workloads: u.Workloads, Nodes: u.Nodes, Namespaces: u.Namespaces,
+		}); got != "synced svc+cart cart=1,2,3 pod+1 node+n1 ns+shop" || u.Trouble == nil {
 			t.Errorf("%q was sent, trouble %v", got, u.Trouble)
 		}
 		if s := r.held.Status(); s.Reason != FromFile || s.LastGood.IsZero() || s.Endpoints != 3 {
 			t.Errorf("the status is %+v", s)
 		}
-		r.say("synced svc+cart cart=1,2,3,4 pod+1@n1 node+n1/a")
+		r.say("synced svc+cart cart=1,2,3,4 pod+1@n1 node+n1/a ns+shop")
 		r.demand("cart=1,2,3,4")
 		p, err := NewPolicies(PoliciesConfig{Source: &fakePolicies{}, ID: testSource, Logger: slog.New(slog.DiscardHandler), File: file})
 		if err != nil {
@@ -213,6 +215,7 @@ func TestFileFormat(t *testing.T) {
 	}
 	state.Workloads[workload.ID] = workload
 	state.Nodes["n1"] = &discovery.Node{Name: "n1", Ready: true}
+	state.Namespaces["shop"] = &discovery.Namespace{Name: "shop", Labels: map[string]string{"team": "a"}, Terminating: true}
 	data := encoded(t, content{
 		Mesh: testMesh, Written: testStart, Sources: []savedSource{saveSource(testSource, testStart, state)},
 		Policies: []savedPolicies{savePolicies(testSource, testStart, peers("a").Objects)},

@@ -167,7 +167,7 @@ func (h *Held) save() (savedSource, bool) {
 }
 
 func emptyUpdate(u *discovery.Update) bool {
-	return len(u.Services)+len(u.Endpoints)+len(u.Workloads)+len(u.Nodes)+len(u.Problems) == 0
+	return len(u.Services)+len(u.Endpoints)+len(u.Workloads)+len(u.Nodes)+len(u.Namespaces)+len(u.Problems) == 0
 }
 
 // teller knows what whoever reads on was told besides objects.

@@ -97,10 +97,7 @@ func start(t *testing.T, source discovery.Source, in chan discovery.Update, c Co
 // say has the source say something.
 func (r *running) say(words string) {
 	r.t.Helper()
-	u := discovery.Update{
-		Source: testSource, Services: map[discovery.ServiceID]*discovery.Service{}, Endpoints: map[discovery.ShardID]*discovery.EndpointSet{},
-		Workloads: map[discovery.WorkloadID]*discovery.Workload{}, Nodes: map[string]*discovery.Node{},
-	}
+	u := emptyUpdateOf(testSource)
 	for word := range strings.FieldsSeq(words) {
 		parseWord(r.t, &u, word)
 	}

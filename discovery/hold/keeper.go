@@ -15,10 +15,11 @@ type Keeper struct {
 	reads  Reads
 	mood
 
-	services  kind[discovery.ServiceID, discovery.Service]
-	workloads kind[discovery.WorkloadID, discovery.Workload]
-	nodes     kind[string, discovery.Node]
-	places    places
+	services   kind[discovery.ServiceID, discovery.Service]
+	workloads  kind[discovery.WorkloadID, discovery.Workload]
+	nodes      kind[string, discovery.Node]
+	namespaces kind[string, discovery.Namespace]
+	places     places
 
 	// shards are what was sent; held are those of them that are not what the registry says.
 	shards map[discovery.ShardID]*discovery.EndpointSet
@@ -38,15 +39,16 @@ type Keeper struct {
 func NewKeeper(source discovery.SourceID, reads Reads) *Keeper {
 	k := &Keeper{
 		source: source, reads: reads,
-		services:  newKind[discovery.ServiceID](fifth, (*discovery.Service).Equal),
-		workloads: newKind[discovery.WorkloadID](fifth, (*discovery.Workload).Equal),
-		nodes:     newKind[string](fifth, (*discovery.Node).Equal),
-		places:    newPlaces(),
-		shards:    map[discovery.ShardID]*discovery.EndpointSet{},
-		held:      map[discovery.ShardID]*shard{},
-		refs:      map[discovery.WorkloadID]int{},
-		addresses: map[netip.AddrPort]int{},
-		window:    window{shards: map[discovery.ShardID]*tally{}},
+		services:   newKind[discovery.ServiceID](fifth, (*discovery.Service).Equal),
+		workloads:  newKind[discovery.WorkloadID](fifth, (*discovery.Workload).Equal),
+		nodes:      newKind[string](fifth, (*discovery.Node).Equal),
+		namespaces: newKind[string](fifth, (*discovery.Namespace).Equal),
+		places:     newPlaces(),
+		shards:     map[discovery.ShardID]*discovery.EndpointSet{},
+		held:       map[discovery.ShardID]*shard{},
+		refs:       map[discovery.WorkloadID]int{},
+		addresses:  map[netip.AddrPort]int{},
+		window:     window{shards: map[discovery.ShardID]*tally{}},
 	}
 	k.nodes.gone = k.places.bury
 	k.services.relist.can, k.workloads.relist.can = reads.Services, reads.Workloads
@@ -83,6 +85,7 @@ func (k *Keeper) pass(u discovery.Update) {
 	k.services.pass(u.Services)
 	k.workloads.pass(u.Workloads)
 	k.nodes.pass(u.Nodes)
+	k.namespaces.pass(u.Namespaces)
 	k.places.stale = k.places.stale || len(u.Nodes) > 0
 	for id, set := range u.Endpoints {
 		k.endpoints += size(set) - size(k.shards[id])
@@ -99,19 +102,20 @@ func (k *Keeper) open() {
 	k.services.open()
 	k.workloads.open()
 	k.nodes.open()
+	k.namespaces.open()
 	clear(k.window.shards)
 	k.window.base, k.window.passed = k.endpoints, 0
 }
 
 // close forgets what was counted once nothing depends on it any more.
 func (k *Keeper) close() {
-	if len(k.window.shards)+len(k.services.passed)+len(k.workloads.passed)+len(k.nodes.passed) > 0 {
+	if len(k.window.shards)+len(k.services.passed)+len(k.workloads.passed)+len(k.nodes.passed)+len(k.namespaces.passed) > 0 {
 		k.open()
 	}
 }
 
 func (k *Keeper) holding() bool {
-	return len(k.held)+len(k.services.missing)+len(k.workloads.missing)+len(k.nodes.missing) > 0
+	return len(k.held)+len(k.services.missing)+len(k.workloads.missing)+len(k.nodes.missing)+len(k.namespaces.missing) > 0
 }
 
 // Confirmed takes in a second read of a service's endpoints, as the source's Confirm returned it. What is held and was
@@ -174,22 +178,24 @@ func (k *Keeper) Deadline(now time.Time) (time.Time, bool) {
 	consider(k.services.due())
 	consider(k.workloads.due())
 	consider(k.nodes.due())
+	consider(k.namespaces.due())
 	return first, some
 }
 
 // State is all that a source gives, as far as it is believed.
 type State struct {
-	Services  map[discovery.ServiceID]*discovery.Service
-	Endpoints map[discovery.ShardID]*discovery.EndpointSet
-	Workloads map[discovery.WorkloadID]*discovery.Workload
-	Nodes     map[string]*discovery.Node
+	Services   map[discovery.ServiceID]*discovery.Service
+	Endpoints  map[discovery.ShardID]*discovery.EndpointSet
+	Workloads  map[discovery.WorkloadID]*discovery.Workload
+	Nodes      map[string]*discovery.Node
+	Namespaces map[string]*discovery.Namespace
 }
 
 // State returns what was sent, held values included. The maps are the caller's.
 func (k *Keeper) State() State {
 	return State{
 		Services: maps.Clone(k.services.sent), Endpoints: maps.Clone(k.shards),
-		Workloads: maps.Clone(k.workloads.sent), Nodes: maps.Clone(k.nodes.sent),
+		Workloads: maps.Clone(k.workloads.sent), Nodes: maps.Clone(k.nodes.sent), Namespaces: maps.Clone(k.namespaces.sent),
 	}
 }
 
@@ -207,6 +213,7 @@ func (k *Keeper) Restore(now, written time.Time, s State) discovery.Update {
 	k.services.restore(now, s.Services)
 	k.workloads.restore(now, s.Workloads)
 	k.nodes.restore(now, s.Nodes)
+	k.namespaces.restore(now, s.Namespaces)
 	for id, set := range s.Endpoints {
 		k.shards[id] = set
 		k.endpoints += size(set)
@@ -222,6 +229,6 @@ func (k *Keeper) Restore(now, written time.Time, s State) discovery.Update {
 	state := k.State()
 	return discovery.Update{
 		Source: k.source, Synced: true, Trouble: k.tell(),
-		Services: state.Services, Endpoints: state.Endpoints, Workloads: state.Workloads, Nodes: state.Nodes,
+		Services: state.Services, Endpoints: state.Endpoints, Workloads: state.Workloads, Nodes: state.Nodes, Namespaces: state.Namespaces,
 	}
 }

@@ -25,6 +25,7 @@ func emptyState() State {
 	return State{
 		Services: map[discovery.ServiceID]*discovery.Service{}, Endpoints: map[discovery.ShardID]*discovery.EndpointSet{},
 		Workloads: map[discovery.WorkloadID]*discovery.Workload{}, Nodes: map[string]*discovery.Node{},
+		Namespaces: map[string]*discovery.Namespace{},
 	}
 }
 
@@ -32,14 +33,13 @@ func emptyState() State {
 func (r *registry) tell(synced bool) discovery.Update {
 	u := discovery.Update{
 		Source: testSource, Synced: synced, Trouble: r.trouble,
-		Services:  difference(r.told.Services, r.Services, (*discovery.Service).Equal),
-		Endpoints: difference(r.told.Endpoints, r.Endpoints, (*discovery.EndpointSet).Equal),
-		Workloads: difference(r.told.Workloads, r.Workloads, (*discovery.Workload).Equal),
-		Nodes:     difference(r.told.Nodes, r.Nodes, (*discovery.Node).Equal),
+		Services:   difference(r.told.Services, r.Services, (*discovery.Service).Equal),
+		Endpoints:  difference(r.told.Endpoints, r.Endpoints, (*discovery.EndpointSet).Equal),
+		Workloads:  difference(r.told.Workloads, r.Workloads, (*discovery.Workload).Equal),
+		Nodes:      difference(r.told.Nodes, r.Nodes, (*discovery.Node).Equal),
+		Namespaces: difference(r.told.Namespaces, r.Namespaces, (*discovery.Namespace).Equal),
 	}
-	r.told = State{
-		Services: maps.Clone(r.Services), Endpoints: maps.Clone(r.Endpoints), Workloads: maps.Clone(r.Workloads), Nodes: maps.Clone(r.Nodes),
-	}
+	r.told = r.clone()
 	return u
 }
 
@@ -64,7 +64,7 @@ var propertyServices = []string{"a", "b", "c"}
 func (r *registry) change(t *rapid.T) {
 	name := rapid.SampledFrom(propertyServices).Draw(t, "service")
 	number := rapid.IntRange(1, 6).Draw(t, "number")
-	switch rapid.IntRange(0, 9).Draw(t, "change") {
+	switch rapid.IntRange(0, 11).Draw(t, "change") {
 	case 0:
 		id := serviceOf(name)
 		r.Services[id] = &discovery.Service{ID: id, Ports: []discovery.ServicePort{{Port: 80}, {Port: 443}}}
@@ -89,6 +89,10 @@ func (r *registry) change(t *rapid.T) {
 		}
 	case 9:
 		delete(r.Nodes, fmt.Sprintf("n%d", number%3))
+	case 10:
+		r.Namespaces[name] = &discovery.Namespace{Name: name, Terminating: rapid.Bool().Draw(t, "terminating")}
+	case 11:
+		delete(r.Namespaces, name)
 	}
 }
 
@@ -131,11 +135,12 @@ type follower struct {
 }
 
 func (f *follower) take(t *rapid.T, u discovery.Update, calm bool) {
-	before := State{Endpoints: maps.Clone(f.seen.Endpoints), Workloads: maps.Clone(f.seen.Workloads), Services: maps.Clone(f.seen.Services)}
+	before := State{Endpoints: maps.Clone(f.seen.Endpoints), Workloads: maps.Clone(f.seen.Workloads), Services: maps.Clone(f.seen.Services), Namespaces: maps.Clone(f.seen.Namespaces)}
 	add(t, f.seen.Services, u.Services, (*discovery.Service).Equal, calm)
 	add(t, f.seen.Endpoints, u.Endpoints, (*discovery.EndpointSet).Equal, calm)
 	add(t, f.seen.Workloads, u.Workloads, (*discovery.Workload).Equal, calm)
 	add(t, f.seen.Nodes, u.Nodes, (*discovery.Node).Equal, calm)
+	add(t, f.seen.Namespaces, u.Namespaces, (*discovery.Namespace).Equal, calm)
 	f.checkNothingLost(t)
 	f.checkCounts(t)
 	if u.Trouble != nil && !f.nodes {
@@ -180,6 +185,11 @@ func (f *follower) checkTrouble(t *rapid.T, before State) {
 			t.Fatalf("service %s went in trouble", id)
 		}
 	}
+	for name := range before.Namespaces {
+		if f.seen.Namespaces[name] == nil {
+			t.Fatalf("namespace %s went in trouble", name)
+		}
+	}
 }
 
 // checkNothingLost demands that all that the source told is there, endpoints also where their health is held.
@@ -193,6 +203,11 @@ func (f *follower) checkNothingLost(t *rapid.T) {
 	for id, value := range told.Workloads {
 		if !f.seen.Workloads[id].Equal(value) {
 			t.Fatalf("workload %s is %v and should be %v", id, f.seen.Workloads[id], value)
+		}
+	}
+	for name, value := range told.Namespaces {
+		if !f.seen.Namespaces[name].Equal(value) {
+			t.Fatalf("namespace %s is %v and should be %v", name, f.seen.Namespaces[name], value)
 		}
 	}
 	for id, set := range told.Endpoints {
@@ -239,7 +254,8 @@ func (f *follower) checkCounts(t *rapid.T) {
 
 func sameState(a, b State) bool {
 	return maps.EqualFunc(a.Services, b.Services, (*discovery.Service).Equal) && maps.EqualFunc(a.Endpoints, b.Endpoints, (*discovery.EndpointSet).Equal) &&
-		maps.EqualFunc(a.Workloads, b.Workloads, (*discovery.Workload).Equal) && maps.EqualFunc(a.Nodes, b.Nodes, (*discovery.Node).Equal)
+		maps.EqualFunc(a.Workloads, b.Workloads, (*discovery.Workload).Equal) && maps.EqualFunc(a.Nodes, b.Nodes, (*discovery.Node).Equal) &&
+		maps.EqualFunc(a.Namespaces, b.Namespaces, (*discovery.Namespace).Equal)
 }
 
 // TestKeeperProperties plays random histories: changes, trouble, passing time, second reads of every kind. It checks
@@ -301,7 +317,10 @@ func (f *follower) change(t *rapid.T) {
 }
 
 func (r *registry) clone() State {
-	return State{Services: maps.Clone(r.Services), Endpoints: maps.Clone(r.Endpoints), Workloads: maps.Clone(r.Workloads), Nodes: maps.Clone(r.Nodes)}
+	return State{
+		Services: maps.Clone(r.Services), Endpoints: maps.Clone(r.Endpoints), Workloads: maps.Clone(r.Workloads), Nodes: maps.Clone(r.Nodes),
+		Namespaces: maps.Clone(r.Namespaces),
+	}
 }
 
 // tell gives the Keeper what changed; what a healthy source says comes out as it went in.
@@ -315,7 +334,7 @@ func (f *follower) tell(t *rapid.T, now time.Time, synced bool) {
 	}
 	f.synced, f.stateful = f.synced || synced, f.stateful || synced
 	if calm && (!maps.Equal(out.Endpoints, u.Endpoints) || !maps.Equal(out.Services, u.Services) ||
-		!maps.Equal(out.Workloads, u.Workloads) || !maps.Equal(out.Nodes, u.Nodes)) {
+		!maps.Equal(out.Workloads, u.Workloads) || !maps.Equal(out.Nodes, u.Nodes) || !maps.Equal(out.Namespaces, u.Namespaces)) {
 		t.Fatalf("a healthy source said %v, and %v came out", u, out)
 	}
 	f.take(t, out, calm)

@@ -17,11 +17,12 @@ type savedSource struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	// GoodUntil is when the source was last in good order.
-	GoodUntil time.Time       `json:"goodUntil"`
-	Services  []savedService  `json:"services,omitempty"`
-	Endpoints []savedShard    `json:"endpoints,omitempty"`
-	Workloads []savedWorkload `json:"workloads,omitempty"`
-	Nodes     []savedNode     `json:"nodes,omitempty"`
+	GoodUntil  time.Time        `json:"goodUntil"`
+	Services   []savedService   `json:"services,omitempty"`
+	Endpoints  []savedShard     `json:"endpoints,omitempty"`
+	Workloads  []savedWorkload  `json:"workloads,omitempty"`
+	Nodes      []savedNode      `json:"nodes,omitempty"`
+	Namespaces []savedNamespace `json:"namespaces,omitempty"`
 }
 
 func (s *savedSource) id() discovery.SourceID { return discovery.SourceID{Kind: s.Kind, Name: s.Name} }
@@ -121,6 +122,12 @@ type savedNode struct {
 	Locality *savedLocality `json:"locality,omitempty"`
 }
 
+type savedNamespace struct {
+	Name        string            `json:"name"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Terminating bool              `json:"terminating,omitempty"`
+}
+
 // saveSource returns the records of a state, sorted.
 func saveSource(id discovery.SourceID, goodUntil time.Time, s State) savedSource {
 	saved := savedSource{Kind: id.Kind, Name: id.Name, GoodUntil: goodUntil.UTC()}
@@ -137,6 +144,10 @@ func saveSource(id discovery.SourceID, goodUntil time.Time, s State) savedSource
 	for _, name := range slices.Sorted(maps.Keys(s.Nodes)) {
 		node := s.Nodes[name]
 		saved.Nodes = append(saved.Nodes, savedNode{Name: name, Ready: node.Ready, Locality: present(savedLocality(node.Locality))})
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Namespaces)) {
+		namespace := s.Namespaces[name]
+		saved.Namespaces = append(saved.Namespaces, savedNamespace{Name: name, Labels: namespace.Labels, Terminating: namespace.Terminating})
 	}
 	return saved
 }

@@ -14,10 +14,11 @@ import (
 func (s *savedSource) restore() (State, error) {
 	source := s.id()
 	state := State{
-		Services:  make(map[discovery.ServiceID]*discovery.Service, len(s.Services)),
-		Endpoints: make(map[discovery.ShardID]*discovery.EndpointSet, len(s.Endpoints)),
-		Workloads: make(map[discovery.WorkloadID]*discovery.Workload, len(s.Workloads)),
-		Nodes:     make(map[string]*discovery.Node, len(s.Nodes)),
+		Services:   make(map[discovery.ServiceID]*discovery.Service, len(s.Services)),
+		Endpoints:  make(map[discovery.ShardID]*discovery.EndpointSet, len(s.Endpoints)),
+		Workloads:  make(map[discovery.WorkloadID]*discovery.Workload, len(s.Workloads)),
+		Nodes:      make(map[string]*discovery.Node, len(s.Nodes)),
+		Namespaces: make(map[string]*discovery.Namespace, len(s.Namespaces)),
 	}
 	for i := range s.Services {
 		service, err := s.Services[i].restore()
@@ -42,6 +43,9 @@ func (s *savedSource) restore() (State, error) {
 	}
 	for _, n := range s.Nodes {
 		state.Nodes[n.Name] = &discovery.Node{Name: n.Name, Ready: n.Ready, Locality: discovery.Locality(value(n.Locality))}
+	}
+	for _, n := range s.Namespaces {
+		state.Namespaces[n.Name] = &discovery.Namespace{Name: n.Name, Labels: n.Labels, Terminating: n.Terminating}
 	}
 	if len(state.Services) < len(s.Services) || len(state.Endpoints) < len(s.Endpoints) || len(state.Workloads) < len(s.Workloads) {
 		return State{}, fmt.Errorf("source %s: an object is there twice", source)

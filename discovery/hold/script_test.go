@@ -120,15 +120,20 @@ func play(t *testing.T, script string) []byte {
 	return out.Bytes()
 }
 
+// emptyUpdateOf returns an update that words can be added to.
+func emptyUpdateOf(source discovery.SourceID) discovery.Update {
+	s := emptyState()
+	return discovery.Update{
+		Source: source, Services: s.Services, Endpoints: s.Endpoints, Workloads: s.Workloads, Nodes: s.Nodes, Namespaces: s.Namespaces,
+	}
+}
+
 func act(t *testing.T, k *Keeper, now time.Time, words []string) (discovery.Update, []Question) {
 	t.Helper()
 	if words[0] == "list" {
 		return relist(t, k, now, words[1:]), nil
 	}
-	u := discovery.Update{
-		Source: testSource, Services: map[discovery.ServiceID]*discovery.Service{}, Endpoints: map[discovery.ShardID]*discovery.EndpointSet{},
-		Workloads: map[discovery.WorkloadID]*discovery.Workload{}, Nodes: map[string]*discovery.Node{},
-	}
+	u := emptyUpdateOf(testSource)
 	for _, word := range words[1:] {
 		parseWord(t, &u, word)
 	}
@@ -136,7 +141,7 @@ func act(t *testing.T, k *Keeper, now time.Time, words []string) (discovery.Upda
 	case "say":
 		return k.Apply(now, u)
 	case "restore":
-		return k.Restore(now, testStart.Add(-time.Hour), State{Services: u.Services, Endpoints: u.Endpoints, Workloads: u.Workloads, Nodes: u.Nodes}), nil
+		return k.Restore(now, testStart.Add(-time.Hour), stateOf(u)), nil
 	case "read":
 		if len(words) == 3 && words[2] == "failed" {
 			return k.Confirmed(now, serviceOf(words[1]), nil, errors.New("no answer")), nil
@@ -149,6 +154,10 @@ func act(t *testing.T, k *Keeper, now time.Time, words []string) (discovery.Upda
 	}
 	t.Fatalf("%v is no step", words)
 	return u, nil
+}
+
+func stateOf(u discovery.Update) State {
+	return State{Services: u.Services, Endpoints: u.Endpoints, Workloads: u.Workloads, Nodes: u.Nodes, Namespaces: u.Namespaces}
 }
 
 // relist tells a second list: what it is of, and what it has.
@@ -214,6 +223,10 @@ func parseWord(t *testing.T, u *discovery.Update, word string) {
 		}
 	case strings.HasPrefix(word, "pod-"):
 		u.Workloads[workloadOf(word[4:])] = nil
+	case strings.HasPrefix(word, "ns-"):
+		u.Namespaces[word[3:]] = nil
+	case strings.HasPrefix(word, "ns+"), strings.HasPrefix(word, "ns~"):
+		u.Namespaces[word[3:]] = &discovery.Namespace{Name: word[3:], Terminating: word[2] == '~'}
 	case strings.HasPrefix(word, "node-"):
 		u.Nodes[word[5:]] = nil
 	case strings.HasPrefix(word, "node+"), strings.HasPrefix(word, "node!"):
@@ -275,6 +288,13 @@ func describe(u discovery.Update) string {
 	for _, name := range slices.Sorted(maps.Keys(u.Nodes)) {
 		words = append(words, sign("node", u.Nodes[name] != nil)+name)
 	}
+	for _, name := range slices.Sorted(maps.Keys(u.Namespaces)) {
+		if namespace := u.Namespaces[name]; namespace != nil && namespace.Terminating {
+			words = append(words, "ns~"+name)
+			continue
+		}
+		words = append(words, sign("ns", u.Namespaces[name] != nil)+name)
+	}
 	if len(words) == 0 {
 		return "nothing"
 	}
@@ -317,6 +337,9 @@ func describeStatus(k *Keeper, now time.Time) string {
 			}
 		}
 		words = append(words, fmt.Sprintf("pods:%d nodes:%d", s.Workloads, s.Nodes))
+		if s.Namespaces > 0 {
+			words = append(words, fmt.Sprintf("namespaces:%d", s.Namespaces))
+		}
 		if at, some := k.Deadline(now); some {
 			words = append(words, "until "+at.Sub(testStart).String())
 		}

@@ -59,8 +59,8 @@ type Status struct {
 	Endpoints, Total int
 	// Services are those of which something is held, sorted.
 	Services []HeldService
-	// Workloads and Nodes count those that are held.
-	Workloads, Nodes int
+	// Workloads, Nodes and Namespaces count those that are held.
+	Workloads, Nodes, Namespaces int
 	// Policies are the policy objects that are held, sorted.
 	Policies []discovery.ObjectID
 	Counts   Counts
@@ -84,7 +84,8 @@ func (s *Status) Holding() bool { return !s.Since.IsZero() }
 func (k *Keeper) Status() Status {
 	s := Status{
 		Source: k.source, Trouble: k.trouble, LastGood: k.lastGood, Endpoints: k.heldEndpoints, Total: k.endpoints,
-		Services: k.heldServices(), Workloads: len(k.workloads.missing), Nodes: len(k.nodes.missing), Counts: k.counts,
+		Services: k.heldServices(), Workloads: len(k.workloads.missing), Nodes: len(k.nodes.missing),
+		Namespaces: len(k.namespaces.missing), Counts: k.counts,
 	}
 	if k.trouble != nil {
 		s.TroubleSince = k.since
@@ -92,7 +93,7 @@ func (k *Keeper) Status() Status {
 	for _, service := range s.Services {
 		s.Since = first(s.Since, service.Since)
 	}
-	s.Since = first(first(s.Since, earliest(k.workloads.missing)), earliest(k.nodes.missing))
+	s.Since = first(first(s.Since, earliest(k.workloads.missing)), first(earliest(k.nodes.missing), earliest(k.namespaces.missing)))
 	s.Reason = k.reason()
 	return s
 }

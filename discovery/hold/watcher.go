@@ -39,7 +39,7 @@ func (w *watcher) look(h holder) {
 		logger = logger.With("trouble", s.Trouble)
 	}
 	logger.Warn("what is missing is held", "reason", string(reason), "endpoints", s.Endpoints,
-		"services", len(s.Services), "workloads", s.Workloads, "nodes", s.Nodes, "policies", len(s.Policies))
+		"services", len(s.Services), "workloads", s.Workloads, "nodes", s.Nodes, "namespaces", s.Namespaces, "policies", len(s.Policies))
 }
 
 // reread logs a second read that could not be had.

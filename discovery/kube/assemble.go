@@ -41,6 +41,8 @@ func (w *worker) object(of dirtyObject) {
 		w.workload(of.key, workload)
 	case kindNode:
 		w.nodes.Put(of.key.name, w.world.nodes.items[of.key])
+	case kindNamespace:
+		w.namespaces.Put(of.key.name, w.world.namespaces.items[of.key])
 	case kindSlice:
 		s := w.world.slices.items[of.key]
 		if s != nil && w.world.services.items[key{s.key.namespace, s.service}] != nil {

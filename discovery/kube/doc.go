@@ -1,5 +1,5 @@
 // Package kube is the source that watches a Kubernetes cluster: Services,
-// EndpointSlices, Pods, Nodes, and the Workloads of outrigger.dev, which
+// EndpointSlices, Pods, Nodes, Namespaces, and the Workloads of outrigger.dev, which
 // Services select too.
 //
 // It imports discovery and what sources share under its internal, api and the

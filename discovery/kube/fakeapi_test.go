@@ -241,6 +241,8 @@ func typeOf(resource string) (group, kind string) {
 		return "v1", kindService
 	case "pods":
 		return "v1", kindPod
+	case "namespaces":
+		return "v1", kindNamespace
 	}
 	return "v1", kindNode
 }

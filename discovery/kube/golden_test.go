@@ -47,6 +47,7 @@ func printUpdate(t *testing.T, u discovery.Update) []byte {
 	printMap(t, &b, "endpoints", u.Endpoints, func(a, b discovery.ShardID) int { return a.Service.Compare(b.Service) })
 	printMap(t, &b, "workloads", u.Workloads, discovery.WorkloadID.Compare)
 	printMap(t, &b, "nodes", u.Nodes, strings.Compare)
+	printMap(t, &b, "namespaces", u.Namespaces, strings.Compare)
 	return b.Bytes()
 }
 

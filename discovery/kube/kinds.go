@@ -12,11 +12,12 @@ const Kind = "kubernetes"
 
 // The kinds that are read, as manifests name them.
 const (
-	kindService  = "Service"
-	kindSlice    = "EndpointSlice"
-	kindPod      = "Pod"
-	kindNode     = "Node"
-	kindWorkload = v1alpha1.KindWorkload
+	kindService   = "Service"
+	kindSlice     = "EndpointSlice"
+	kindPod       = "Pod"
+	kindNode      = "Node"
+	kindNamespace = "Namespace"
+	kindWorkload  = v1alpha1.KindWorkload
 )
 
 // key names an object; the namespace is empty for one that has none.

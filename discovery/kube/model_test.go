@@ -38,7 +38,7 @@ func newModel(tb testing.TB) *model {
 		decode: serializer.NewCodecFactory(scheme).UniversalDeserializer(),
 		sinks: map[string]sink{
 			kindService: w.servicesSink(), kindSlice: w.slicesSink(func(time.Time) {}), kindPod: w.podsSink(),
-			kindNode: w.nodesSink(), kindWorkload: w.machinesSink(),
+			kindNode: w.nodesSink(), kindNamespace: w.namespacesSink(), kindWorkload: w.machinesSink(),
 		},
 	}
 	for _, s := range m.sinks {

@@ -158,6 +158,16 @@ func (w *world) nodesSink() sink {
 	}
 }
 
+func (w *world) namespacesSink() sink {
+	return &kind[*corev1.Namespace, discovery.Namespace]{
+		empty: func() runtime.Object { return &corev1.NamespaceList{} }, into: w.namespaces,
+		read: func(in *interner, from *corev1.Namespace) (key, *discovery.Namespace) {
+			namespace := readNamespace(in, from)
+			return key{name: namespace.Name}, namespace
+		},
+	}
+}
+
 func (w *world) machinesSink() sink {
 	return &kind[*v1alpha1.Workload, workload]{
 		empty: func() runtime.Object { return &v1alpha1.WorkloadList{} }, into: w.machines,

@@ -284,8 +284,8 @@ func TestMissedEvents(t *testing.T) {
 		}
 		r.run(5 * time.Second)
 		r.want("after it broke", nil, 1)
-		if resets := r.source.Stats().Resets; resets != 5 {
-			f.t.Errorf("%d resets of 5 watches", resets)
+		if resets := r.source.Stats().Resets; resets != 6 {
+			f.t.Errorf("%d resets of 6 watches", resets)
 		}
 	})
 }

@@ -20,11 +20,12 @@ type worker struct {
 	clock  func() time.Time
 	logger *slog.Logger
 
-	services  *table.Table[discovery.ServiceID, *discovery.Service]
-	endpoints *table.Table[discovery.ShardID, *discovery.EndpointSet]
-	workloads *table.Table[discovery.WorkloadID, *discovery.Workload]
-	nodes     *table.Table[string, *discovery.Node]
-	problems  *table.Table[discovery.ObjectID, []discovery.Problem]
+	services   *table.Table[discovery.ServiceID, *discovery.Service]
+	endpoints  *table.Table[discovery.ShardID, *discovery.EndpointSet]
+	workloads  *table.Table[discovery.WorkloadID, *discovery.Workload]
+	nodes      *table.Table[string, *discovery.Node]
+	namespaces *table.Table[string, *discovery.Namespace]
+	problems   *table.Table[discovery.ObjectID, []discovery.Problem]
 
 	// pauses are what services wait for; the timer ends the first of them.
 	pauses map[discovery.ServiceID]pauses
@@ -46,12 +47,13 @@ func newWorker(id discovery.SourceID, w *world, clock func() time.Time, logger *
 	timer.Stop()
 	return &worker{
 		id: id, world: w, clock: clock, logger: logger, timer: timer,
-		services:  table.New[discovery.ServiceID]((*discovery.Service).Equal),
-		endpoints: table.New[discovery.ShardID]((*discovery.EndpointSet).Equal),
-		workloads: table.New[discovery.WorkloadID]((*discovery.Workload).Equal),
-		nodes:     table.New[string]((*discovery.Node).Equal),
-		problems:  table.New[discovery.ObjectID](slices.Equal[[]discovery.Problem]),
-		pauses:    make(map[discovery.ServiceID]pauses),
+		services:   table.New[discovery.ServiceID]((*discovery.Service).Equal),
+		endpoints:  table.New[discovery.ShardID]((*discovery.EndpointSet).Equal),
+		workloads:  table.New[discovery.WorkloadID]((*discovery.Workload).Equal),
+		nodes:      table.New[string]((*discovery.Node).Equal),
+		namespaces: table.New[string]((*discovery.Namespace).Equal),
+		problems:   table.New[discovery.ObjectID](slices.Equal[[]discovery.Problem]),
+		pauses:     make(map[discovery.ServiceID]pauses),
 	}
 }
 
@@ -177,8 +179,8 @@ func (w *worker) pending(more bool) (discovery.Update, bool) {
 	}
 	update.Synced = !w.syncedSent
 	update.Services, update.Endpoints, update.Workloads = w.services.Pending(), w.endpoints.Pending(), w.workloads.Pending()
-	update.Nodes, update.Problems = w.nodes.Pending(), w.problems.Pending()
-	changes := len(update.Services) + len(update.Endpoints) + len(update.Workloads) + len(update.Nodes) + len(update.Problems)
+	update.Nodes, update.Namespaces, update.Problems = w.nodes.Pending(), w.namespaces.Pending(), w.problems.Pending()
+	changes := len(update.Services) + len(update.Endpoints) + len(update.Workloads) + len(update.Nodes) + len(update.Namespaces) + len(update.Problems)
 	if changes == 0 {
 		w.readAt = time.Time{}
 	}
@@ -197,6 +199,7 @@ func (w *worker) sent(update discovery.Update) {
 	w.endpoints.Commit()
 	w.workloads.Commit()
 	w.nodes.Commit()
+	w.namespaces.Commit()
 	w.problems.Commit()
 	w.readAt = time.Time{}
 }

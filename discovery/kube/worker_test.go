@@ -353,3 +353,31 @@ func TestEndpointBeforeItsPod(t *testing.T) {
 		}
 	})
 }
+
+// A namespace that is being removed is told, and then that it is gone; what does not concern the mesh is not.
+func TestNamespaces(t *testing.T) {
+	m := newModel(t)
+	manifest := func(version, more string) string {
+		return fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: shop, resourceVersion: "%s", labels: {team: a}%s}}`, version, more)
+	}
+	m.load(t, manifest("1", ""))
+	if got := m.begin(t).Namespaces["shop"]; !got.Equal(&discovery.Namespace{Name: "shop", Labels: map[string]string{"team": "a"}}) {
+		t.Fatalf("at first: %+v", got)
+	}
+	m.event(t, manifest("2", ", annotations: {example.com/note: changed}"), false)
+	if got := m.take(t).Namespaces; len(got) > 0 {
+		t.Errorf("after an annotation: %v", got)
+	}
+	ending := ", deletionTimestamp: \"2026-11-01T00:00:00Z\""
+	m.event(t, manifest("3", ending), false)
+	if len(m.dirtyObjects.urgent) != 1 {
+		t.Error("that a namespace is being removed waits behind what is new")
+	}
+	if got := m.take(t).Namespaces["shop"]; got == nil || !got.Terminating {
+		t.Errorf("while it is removed: %+v", got)
+	}
+	m.event(t, manifest("4", ending), true)
+	if got, told := m.take(t).Namespaces["shop"]; !told || got != nil {
+		t.Errorf("after its removal: %+v, told %t", got, told)
+	}
+}

@@ -19,11 +19,12 @@ type world struct {
 	// wake holds one token when there is something to do.
 	wake chan struct{}
 
-	services *collection[service]
-	slices   *collection[slice]
-	pods     *collection[pod]
-	nodes    *collection[discovery.Node]
-	machines *collection[workload]
+	services   *collection[service]
+	slices     *collection[slice]
+	pods       *collection[pod]
+	nodes      *collection[discovery.Node]
+	namespaces *collection[discovery.Namespace]
+	machines   *collection[workload]
 
 	slicesOf map[discovery.ServiceID]map[string]*slice
 	// selecting are the services with a selector, by namespace; machinesIn the machines that can be used.
@@ -62,6 +63,7 @@ func newWorld() *world {
 	w.slices = newCollection((*slice).equal, w.sliceChanged)
 	w.pods = newCollection((*pod).equal, w.podChanged)
 	w.nodes = newCollection((*discovery.Node).Equal, w.nodeChanged)
+	w.namespaces = newCollection((*discovery.Namespace).Equal, w.namespaceChanged)
 	w.machines = newCollection((*workload).equal, w.machineChanged)
 	return w
 }
@@ -76,7 +78,7 @@ func (w *world) wakeUp() {
 
 // complete reports whether every kind was read whole.
 func (w *world) complete() bool {
-	return w.services.complete && w.slices.complete && w.pods.complete && w.nodes.complete && w.machines.complete
+	return w.services.complete && w.slices.complete && w.pods.complete && w.nodes.complete && w.namespaces.complete && w.machines.complete
 }
 
 func (w *world) dirtyService(id discovery.ServiceID, urgent bool) {
@@ -151,6 +153,11 @@ func (w *world) nodeChanged(k key, before, now *discovery.Node) {
 			w.dirtyService(id, false)
 		}
 	}
+}
+
+// namespaceChanged sends one that is being removed ahead of what is new: what is in it goes.
+func (w *world) namespaceChanged(k key, before, now *discovery.Namespace) {
+	w.dirtyObject(kindNamespace, k, now == nil || before != nil && !before.Terminating && now.Terminating)
 }
 
 func onNode(of map[string]*slice, node string) bool {

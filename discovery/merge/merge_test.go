@@ -2,6 +2,7 @@ package merge_test
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -368,5 +369,19 @@ func TestOwnRegistryIsNotJoined(t *testing.T) {
 	w := play(t, said(consul, first, at(80, endpoint("10.0.0.1:80"))), said(consul, second, at(80, endpoint("10.0.0.2:80"))))
 	if got := addresses(w.port(cart, consul, 80)); got != "10.0.0.1:80" || len(w.problems) != 1 {
 		t.Errorf("joined %s, problems %v", got, w.problems)
+	}
+}
+
+// What a source says of machines and namespaces passes as it is, behind the values.
+func TestPlacesPass(t *testing.T) {
+	u := said(kube, serviceOf(cart, nil, 80))
+	u.Nodes = map[string]*discovery.Node{"n1": {Name: "n1", Ready: true}}
+	u.Namespaces = map[string]*discovery.Namespace{"shop": {Name: "shop"}, "bank": nil}
+	updates := merge.New().Apply(u).Updates
+	if len(updates) != 2 || len(updates[0].Namespaces)+len(updates[0].Nodes) != 0 {
+		t.Fatalf("%v follow", updates)
+	}
+	if last := updates[1]; last.Source != kube || !maps.Equal(last.Namespaces, u.Namespaces) || !maps.Equal(last.Nodes, u.Nodes) {
+		t.Errorf("%+v passes", last)
 	}
 }

@@ -18,11 +18,13 @@ const patience = 20 * time.Second
 
 // state is what the updates of a source add up to.
 type state struct {
-	synced    bool
-	trouble   error
-	services  map[discovery.ServiceID]*discovery.Service
-	endpoints map[discovery.ShardID]*discovery.EndpointSet
-	workloads map[discovery.WorkloadID]*discovery.Workload
+	synced     bool
+	trouble    error
+	services   map[discovery.ServiceID]*discovery.Service
+	endpoints  map[discovery.ShardID]*discovery.EndpointSet
+	workloads  map[discovery.WorkloadID]*discovery.Workload
+	nodes      map[string]*discovery.Node
+	namespaces map[string]*discovery.Namespace
 }
 
 // reader runs a source, merges what it sends, and checks every update.
@@ -42,9 +44,11 @@ func read(t *testing.T, source discovery.Source) *reader {
 	r := &reader{
 		t: t, stop: stop, updates: make(chan discovery.Update), ended: make(chan error, 1),
 		state: state{
-			services:  make(map[discovery.ServiceID]*discovery.Service),
-			endpoints: make(map[discovery.ShardID]*discovery.EndpointSet),
-			workloads: make(map[discovery.WorkloadID]*discovery.Workload),
+			services:   make(map[discovery.ServiceID]*discovery.Service),
+			endpoints:  make(map[discovery.ShardID]*discovery.EndpointSet),
+			workloads:  make(map[discovery.WorkloadID]*discovery.Workload),
+			nodes:      make(map[string]*discovery.Node),
+			namespaces: make(map[string]*discovery.Namespace),
 		},
 	}
 	go func() { r.ended <- source.Run(ctx, r.updates) }()
@@ -110,24 +114,24 @@ func (r *reader) take(update discovery.Update) {
 	merge(r.t, r.services, update.Services, (*discovery.Service).Equal)
 	merge(r.t, r.endpoints, update.Endpoints, (*discovery.EndpointSet).Equal)
 	merge(r.t, r.workloads, update.Workloads, (*discovery.Workload).Equal)
+	merge(r.t, r.nodes, update.Nodes, (*discovery.Node).Equal)
+	merge(r.t, r.namespaces, update.Namespaces, (*discovery.Namespace).Equal)
 	r.checkValues(update)
+	r.checkPlaces(update)
 }
 
 // merge puts upserts into a map; those that change nothing are errors.
-func merge[K interface {
-	comparable
-	fmt.Stringer
-}, V any](t *testing.T, into, from map[K]*V, equal func(a, b *V) bool) {
+func merge[K comparable, V any](t *testing.T, into, from map[K]*V, equal func(a, b *V) bool) {
 	t.Helper()
 	for key, value := range from {
 		before, known := into[key]
 		switch {
 		case value == nil && !known:
-			t.Errorf("%s is gone and was never there", key)
+			t.Errorf("%v is gone and was never there", key)
 		case value == nil:
 			delete(into, key)
 		case known && equal(before, value):
-			t.Errorf("%s is sent again and did not change", key)
+			t.Errorf("%v is sent again and did not change", key)
 		default:
 			into[key] = value
 		}
@@ -146,6 +150,12 @@ func (s *state) String() string {
 	for id, workload := range s.workloads {
 		lines = append(lines, fmt.Sprintf("workload %s %v", id, workload.Addresses))
 	}
+	for name, node := range s.nodes {
+		lines = append(lines, fmt.Sprintf("node %s ready %t", name, node.Ready))
+	}
+	for name, namespace := range s.namespaces {
+		lines = append(lines, fmt.Sprintf("namespace %s %v terminating %t", name, namespace.Labels, namespace.Terminating))
+	}
 	slices.Sort(lines)
 	lines = append(lines, fmt.Sprintf("synced %t, trouble %v", s.synced, s.trouble))
 	return strings.Join(lines, "\n")
@@ -156,6 +166,7 @@ func (s *state) clone() *state {
 	return &state{
 		synced: s.synced, trouble: s.trouble,
 		services: maps.Clone(s.services), endpoints: maps.Clone(s.endpoints), workloads: maps.Clone(s.workloads),
+		nodes: maps.Clone(s.nodes), namespaces: maps.Clone(s.namespaces),
 	}
 }
 
@@ -163,5 +174,7 @@ func (s *state) clone() *state {
 func (s *state) equal(other *state) bool {
 	return maps.EqualFunc(s.services, other.services, (*discovery.Service).Equal) &&
 		maps.EqualFunc(s.endpoints, other.endpoints, (*discovery.EndpointSet).Equal) &&
-		maps.EqualFunc(s.workloads, other.workloads, (*discovery.Workload).Equal)
+		maps.EqualFunc(s.workloads, other.workloads, (*discovery.Workload).Equal) &&
+		maps.EqualFunc(s.nodes, other.nodes, (*discovery.Node).Equal) &&
+		maps.EqualFunc(s.namespaces, other.namespaces, (*discovery.Namespace).Equal)
 }

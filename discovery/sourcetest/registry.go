@@ -25,6 +25,15 @@ type Registry interface {
 	Mend(t *testing.T)
 }
 
+// NamespaceRegistry is a Registry that knows namespaces apart from what is in them.
+type NamespaceRegistry interface {
+	Registry
+	// PutNamespace creates or replaces a namespace, which has at least these labels then.
+	PutNamespace(t *testing.T, name string, labels map[string]string)
+	// DeleteNamespace removes one on purpose. The registry may say for a while that it is being removed.
+	DeleteNamespace(t *testing.T, name string)
+}
+
 // Service is a service with one port whose endpoints are the workloads of its namespace with App.
 type Service struct {
 	ID         discovery.ServiceID

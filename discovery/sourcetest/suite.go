@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) Registry) {
 		"health reaches the endpoints":                (*check).health,
 		"trouble takes nothing away":                  (*check).trouble,
 		"trouble from the start is no complete state": (*check).troubleFromTheStart,
+		"namespaces are those of the registry":        (*check).namespaces,
 		"it ends while nobody receives":               (*check).endsUnread,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -222,6 +223,40 @@ func (s *state) health(id discovery.WorkloadID) discovery.Health {
 		}
 	}
 	return 255
+}
+
+// namespaces demands that a registry's namespaces are told as they come, change and go, and none where the registry knows none.
+func (c *check) namespaces() {
+	t := c.t
+	fill(t, c.registry)
+	registry, knows := c.registry.(NamespaceRegistry)
+	if !knows {
+		r := read(t, c.registry.Source(t))
+		defer r.close()
+		r.await("the first state is complete", synced)
+		if len(r.namespaces) > 0 {
+			t.Errorf("a registry without namespaces has\n%s", &r.state)
+		}
+		return
+	}
+	const name = "till"
+	team := func(want string) func(s *state) bool {
+		return func(s *state) bool {
+			n := s.namespaces[name]
+			return n != nil && n.Labels["team"] == want && !n.Terminating
+		}
+	}
+	registry.PutNamespace(t, name, map[string]string{"team": "a"})
+	r := read(t, registry.Source(t))
+	defer r.close()
+	r.await("the first state is complete", synced)
+	if !team("a")(&r.state) {
+		t.Errorf("the namespace is not as it was written:\n%s", &r.state)
+	}
+	registry.PutNamespace(t, name, map[string]string{"team": "b"})
+	r.await("its label is another one", team("b"))
+	registry.DeleteNamespace(t, name)
+	r.await("it is gone", func(s *state) bool { return s.namespaces[name] == nil })
 }
 
 func (c *check) trouble() {

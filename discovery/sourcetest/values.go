@@ -31,6 +31,21 @@ func (r *reader) checkValues(update discovery.Update) {
 	}
 }
 
+// checkPlaces checks the keys of machines and namespaces.
+func (r *reader) checkPlaces(update discovery.Update) {
+	r.t.Helper()
+	for name, node := range update.Nodes {
+		if node != nil && node.Name != name {
+			r.t.Errorf("node %s: bad key: %+v", name, *node)
+		}
+	}
+	for name, namespace := range update.Namespaces {
+		if namespace != nil && namespace.Name != name {
+			r.t.Errorf("namespace %s: bad key: %+v", name, *namespace)
+		}
+	}
+}
+
 func (r *reader) checkService(id discovery.ServiceID, service *discovery.Service) {
 	r.t.Helper()
 	ascending := slices.IsSortedFunc(service.Ports, func(a, b discovery.ServicePort) int { return cmp.Compare(a.Port, b.Port) })

@@ -41,11 +41,12 @@ type Held struct {
 	// LastGood is when the file was written that the state comes from; zero: it comes from the source.
 	LastGood time.Time `json:"lastGood,omitzero"`
 	// Endpoints are held of Total that are served.
-	Endpoints int           `json:"endpoints"`
-	Total     int           `json:"total"`
-	Services  []HeldService `json:"services,omitempty"`
-	Workloads int           `json:"workloads"`
-	Nodes     int           `json:"nodes"`
+	Endpoints  int           `json:"endpoints"`
+	Total      int           `json:"total"`
+	Services   []HeldService `json:"services,omitempty"`
+	Workloads  int           `json:"workloads"`
+	Nodes      int           `json:"nodes"`
+	Namespaces int           `json:"namespaces"`
 	// Policies are named as "<Kind> <namespace>/<name>".
 	Policies []string `json:"policies,omitempty"`
 	// Saved counts endpoints that were held and came back, Dead those that were held and were gone.

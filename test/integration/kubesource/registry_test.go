@@ -2,6 +2,7 @@ package kubesource_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"outrigger.dev/outrigger/api/v1alpha1"
@@ -27,7 +29,7 @@ const node = "node-a"
 var workloads = v1alpha1.GroupVersion().WithResource("workloads")
 
 // namespaces are those that the suite writes to.
-var namespaces = []string{"shop", "stock"}
+var namespaces = []string{"shop", "stock", "till"}
 
 // registry is a cluster as the suite writes to it, behind a proxy. The source has the rights that it needs, and no others.
 type registry struct {
@@ -58,7 +60,7 @@ func behindProxy(t *testing.T, k *cluster.Kube) *registry {
 // rules are the rights that a source needs.
 func rules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"services", "pods", "nodes"}, Verbs: []string{"list", "watch"}},
+		{APIGroups: []string{""}, Resources: []string{"services", "pods", "nodes", "namespaces"}, Verbs: []string{"list", "watch"}},
 		{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"get"}},
 		{APIGroups: []string{""}, Resources: []string{"namespaces"}, ResourceNames: []string{"kube-system"}, Verbs: []string{"get"}},
 		{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"list", "watch"}},
@@ -125,6 +127,7 @@ func (o only) Run(ctx context.Context, out chan<- discovery.Update) error {
 			keep(update.Services, func(id discovery.ServiceID) string { return id.Namespace })
 			keep(update.Endpoints, func(id discovery.ShardID) string { return id.Service.Namespace })
 			keep(update.Workloads, func(id discovery.WorkloadID) string { return id.Namespace })
+			keep(update.Namespaces, func(name string) string { return name })
 			select {
 			case out <- update:
 			case err := <-ended:
@@ -194,6 +197,23 @@ func (r *registry) PutWorkload(t *testing.T, w sourcetest.Workload) {
 func (r *registry) DeleteWorkload(t *testing.T, id discovery.WorkloadID) {
 	t.Helper()
 	must(t, r.kube.RemovePod(t.Context(), id.Namespace, id.Name))
+}
+
+var _ sourcetest.NamespaceRegistry = (*registry)(nil)
+
+func (r *registry) PutNamespace(t *testing.T, name string, labels map[string]string) {
+	t.Helper()
+	must(t, r.kube.AddNamespace(t.Context(), name))
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": labels}})
+	must(t, err)
+	_, err = r.kube.Client().CoreV1().Namespaces().Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{})
+	must(t, err)
+}
+
+// DeleteNamespace begins the removal; the controllers do the rest.
+func (r *registry) DeleteNamespace(t *testing.T, name string) {
+	t.Helper()
+	must(t, r.kube.Client().CoreV1().Namespaces().Delete(t.Context(), name, metav1.DeleteOptions{}))
 }
 
 func (r *registry) Break(t *testing.T) {

@@ -23,7 +23,7 @@ func TestRights(t *testing.T) {
 		must(t, err)
 		return answer.Status.Allowed
 	}
-	for _, resource := range []string{"services", "pods", "nodes"} {
+	for _, resource := range []string{"services", "pods", "nodes", "namespaces"} {
 		for _, verb := range []string{"list", "watch"} {
 			if !may(verb, "", resource, "", "", "") {
 				t.Errorf("may not %s %s", verb, resource)

@@ -61,7 +61,7 @@ type Source struct {
 
 // Held is what is held of a source.
 type Held struct {
-	Endpoints, Workloads, Policies int
+	Endpoints, Workloads, Nodes, Namespaces, Policies int
 	// Saved and Dead count endpoints that were held and came back, or were gone; DeadFor is for how long the latter
 	// were served, together.
 	Saved, Dead uint64

@@ -53,6 +53,8 @@ func (w *watching) collect(out chan<- prometheus.Metric, source Source, now time
 	if h := source.Held; h != nil {
 		gauge(out, w.held, float64(h.Endpoints), name, "endpoints")
 		gauge(out, w.held, float64(h.Workloads), name, "workloads")
+		gauge(out, w.held, float64(h.Nodes), name, "nodes")
+		gauge(out, w.held, float64(h.Namespaces), name, "namespaces")
 		gauge(out, w.held, float64(h.Policies), name, "policies")
 		counter(out, w.freed, float64(h.Saved), name, "saved")
 		counter(out, w.freed, float64(h.Dead), name, "dead")

@@ -23,7 +23,7 @@ func (w *watch) forMetrics() []metrics.Source {
 		if s.held != nil {
 			h := s.held()
 			shown[i].Held = &metrics.Held{
-				Endpoints: h.Endpoints, Workloads: h.Workloads, Policies: len(h.Policies),
+				Endpoints: h.Endpoints, Workloads: h.Workloads, Nodes: h.Nodes, Namespaces: h.Namespaces, Policies: len(h.Policies),
 				Saved: h.Counts.Saved, Dead: h.Counts.Dead, DeadFor: h.Counts.DeadFor,
 				Confirmed: h.Counts.Confirmed, Contradicted: h.Counts.Contradicted, Failed: h.Counts.Failed,
 			}
@@ -61,7 +61,7 @@ func shownStats(s discovery.Stats) *debug.Watching {
 func shownHeld(h hold.Status) *debug.Held {
 	shown := &debug.Held{
 		Reason: string(h.Reason), Since: h.Since, LastGood: h.LastGood, Endpoints: h.Endpoints, Total: h.Total,
-		Workloads: h.Workloads, Nodes: h.Nodes, Saved: h.Counts.Saved, Dead: h.Counts.Dead,
+		Workloads: h.Workloads, Nodes: h.Nodes, Namespaces: h.Namespaces, Saved: h.Counts.Saved, Dead: h.Counts.Dead,
 		Confirmed: h.Counts.Confirmed, Contradicted: h.Counts.Contradicted,
 	}
 	for _, s := range h.Services {
