@@ -18,8 +18,8 @@ type observed struct {
 	conditions []metav1.Condition
 	// since is when this content was first seen.
 	since time.Time
-	// wrote is when its conditions were written last, attempts how often that failed since.
-	wrote    time.Time
+	// next is before when its conditions are not written, whatever happens; attempts is how often that failed since it last succeeded.
+	next     time.Time
 	attempts int
 }
 
@@ -37,7 +37,7 @@ func observe(object *unstructured.Unstructured, before *observed, now time.Time)
 		since:      now,
 	}
 	if before != nil && before.stamp.uid == seen.stamp.uid {
-		seen.wrote, seen.attempts = before.wrote, before.attempts
+		seen.next, seen.attempts = before.next, before.attempts
 		if before.stamp == seen.stamp {
 			seen.since = before.since
 		}

@@ -68,9 +68,9 @@ func TestSourcesAreLeftAlone(t *testing.T) {
 func TestObserve(t *testing.T) {
 	then := time.Unix(1000, 0)
 	first := observe(policyObject("a", 1, 10), nil, then)
-	first.attempts, first.wrote = 3, then
+	first.attempts, first.next = 3, then
 	same := observe(policyObject("a", 1, 11), first, then.Add(time.Second))
-	if same.since != then || same.attempts != 3 || same.wrote != then {
+	if same.since != then || same.attempts != 3 || same.next != then {
 		t.Errorf("the same content: %+v", same)
 	}
 	if older := observe(policyObject("a", 1, 9), same, then.Add(time.Second)); older != same {
@@ -82,7 +82,7 @@ func TestObserve(t *testing.T) {
 	}
 	object := policyObject("a", 1, 5)
 	object.SetUID("another")
-	if other := observe(object, next, then.Add(time.Hour)); other.attempts != 0 || !other.wrote.IsZero() || other.since != then.Add(time.Hour) {
+	if other := observe(object, next, then.Add(time.Hour)); other.attempts != 0 || !other.next.IsZero() || other.since != then.Add(time.Hour) {
 		t.Errorf("another object of the name: %+v", other)
 	}
 }

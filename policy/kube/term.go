@@ -144,7 +144,7 @@ func (t *term) judge(id discovery.ObjectID, now time.Time) ([]metav1.Condition, 
 	if !differ {
 		return nil, 0
 	}
-	return conditions, max(0, seen.wrote.Add(t.config.Settle).Sub(now))
+	return conditions, max(0, seen.next.Sub(now))
 }
 
 // writeOne writes when the limit on writes allows it, and returns for how long to wait.
@@ -162,14 +162,15 @@ func (t *term) writeOne(ctx context.Context, id discovery.ObjectID, wanted []met
 	case ctx.Err() != nil:
 	case err == nil:
 		t.writes.Add(1)
-		seen.wrote, seen.attempts = now, 0
+		seen.next, seen.attempts = now.Add(t.config.Settle), 0
 		t.seen[id] = observe(object, seen, now)
 		t.due[id] = now
 	case apierrors.IsNotFound(err):
 		// The watch will say that it is gone, or its kind.
 	default:
 		seen.attempts++
-		t.due[id] = now.Add(t.backoff(seen.attempts))
+		seen.next = now.Add(t.backoff(seen.attempts))
+		t.due[id] = seen.next
 	}
 	t.tell(err)
 	return 0

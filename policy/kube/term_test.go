@@ -183,6 +183,43 @@ func TestFailedWritesAreTriedAgain(t *testing.T) {
 	}
 }
 
+// What is learnt of an object meanwhile does not hasten the next attempt.
+func TestNewsDoNotHastenAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &office{answer: func(int) error { return errors.New("connection refused") }}
+		w := o.writer(t, "a")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			newTerm(w).run(ctx)
+		}()
+		news := time.NewTicker(100 * time.Millisecond)
+		defer news.Stop()
+		synctest.Wait()
+		for version := int64(101); ctx.Err() == nil; version++ {
+			problem := discovery.Problem{Object: idOf("a"), Reason: "Odd", Message: fmt.Sprint(version)}
+			w.Set("compile", map[discovery.ObjectID][]discovery.Problem{idOf("a"): {problem}})
+			o.watch.Modify(policyObject("a", 1, version))
+			select {
+			case <-news.C:
+			case <-ctx.Done():
+			}
+			synctest.Wait()
+		}
+		<-done
+		for i := 1; i < len(o.wrote); i++ {
+			if wait := o.wrote[i].Sub(o.wrote[i-1]); wait < DefaultSettle {
+				t.Errorf("attempt %d came after %s", i+1, wait)
+			}
+		}
+		if len(o.wrote) < 5 {
+			t.Errorf("%d attempts in a minute", len(o.wrote))
+		}
+	})
+}
+
 // What is gone is not written to; that it is there again is seen by the watch.
 func TestObjectsThatAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
