@@ -1,7 +1,6 @@
 package consul
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -571,18 +570,6 @@ func TestConfirmIsConsistent(t *testing.T) {
 		}
 		if _, err := source.Confirm(t.Context(), discovery.ServiceID{Namespace: "other", Name: "cart"}); err == nil {
 			t.Error("it confirms a service that is not its own")
-		}
-	})
-}
-
-func TestEndsWithItsContext(t *testing.T) {
-	eachProtocol(t, func(t *testing.T, f *fake) {
-		t.Helper()
-		f.fault = func(_ call, w http.ResponseWriter) bool { http.Error(w, "", http.StatusTeapot); return true }
-		m := mirror.Start(t, f.source())
-		m.Await("trouble is told", mirror.Troubled)
-		if status, ok := errors.AsType[*statusError](m.Trouble); !ok || status.code != http.StatusTeapot {
-			t.Errorf("the trouble hides what was answered: %v", m.Trouble)
 		}
 	})
 }

@@ -54,8 +54,9 @@ func (s *Source) Stats() discovery.Stats { return s.stats.snapshot() }
 // paceRate and paceBurst bound how fast blocking queries are made in all.
 const paceRate, paceBurst = 1000, 200
 
-// Run sends the state of the datacenter, then what changes, until ctx ends; it returns ctx's error. It never closes out, and
-// it goes on reading while nobody receives: changes merge. There must be one Run at a time.
+// Run sends the state of the datacenter, then what changes, until ctx ends; it returns ctx's error. Nothing else ends it:
+// whatever cannot be read, files of access included, is trouble, and is tried again. It never closes out, and it goes on reading
+// while nobody receives: changes merge. There must be one Run at a time.
 func (s *Source) Run(ctx context.Context, out chan<- discovery.Update) error {
 	s.stats.connections.Begin()
 	group, ctx := errgroup.WithContext(ctx)

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 
@@ -107,10 +106,8 @@ func (c *consuls) start(ctx context.Context, config policy.ConsulSource, old *ru
 	life, next.stop = context.WithCancel(ctx)
 	c.work.Go(func() {
 		defer close(next.ended)
-		err := watched.run(life, c.news)
-		if err != nil && !errors.Is(err, context.Canceled) {
-			c.logger.ErrorContext(life, "a Consul is not watched any more", "source", watched.id.String(), "error", err)
-		}
+		// Nothing but the end of its life ends a Consul's source.
+		_ = watched.run(life, c.news)
 	})
 	return next, nil
 }
