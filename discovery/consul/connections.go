@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"outrigger.dev/outrigger/discovery/internal/conns"
+	"outrigger.dev/outrigger/internal/conns"
 )
 
 // The times by which a dead connection is noticed.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -19,14 +18,12 @@ import (
 	"k8s.io/client-go/rest"
 
 	"outrigger.dev/outrigger/api/v1alpha1"
-	"outrigger.dev/outrigger/discovery/internal/conns"
+	"outrigger.dev/outrigger/internal/conns"
 )
 
 const (
 	// requestTimeout is how long a small request may take.
-	requestTimeout = 5 * time.Second
-	// keepAlive is how often the kernel asks whether an idle connection still stands.
-	keepAlive = 15 * time.Second
+	requestTimeout = conns.AskLimit
 	// listTimeout is how long one page of a list may take, and a stream of a full state to begin.
 	listTimeout = 30 * time.Second
 	// watchTimeout is how long a watch may take to begin: some proxies tell of it with the first event only, and
@@ -51,9 +48,6 @@ func newClient(config *rest.Config) (*client, error) {
 		return nil, err
 	}
 	base := rest.CopyConfig(config)
-	if base.Dial == nil {
-		base.Dial = (&net.Dialer{Timeout: requestTimeout, KeepAlive: keepAlive}).DialContext
-	}
 	c := &client{dialer: conns.New(base.Dial), groups: make(map[string]rest.Interface)}
 	base.Dial = c.dialer.DialContext
 	// A handful of watches needs no limit of its own: the API server has one.

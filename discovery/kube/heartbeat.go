@@ -7,22 +7,14 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"outrigger.dev/outrigger/internal/conns"
 )
 
-const (
-	// beat is the time between two questions to the API server. A server that
-	// hangs is noticed after beat and requestTimeout at the latest: 10 s.
-	beat = 5 * time.Second
-	// beatAgain is the time until the next question after a bad answer.
-	beatAgain = time.Second
-	// partHeartbeat is the part of the troubles that the heartbeat finds.
-	partHeartbeat = "heartbeat"
-	// cutAfter is how many beats go unanswered before the connections are cut.
-	cutAfter = 2
-)
+// partHeartbeat is the part of the troubles that the heartbeat finds.
+const partHeartbeat = "heartbeat"
 
-// heartbeat asks the API server who it is, again and again: a watch that hangs
-// looks like one in which nothing happens.
+// heartbeat asks the API server who it is, again and again.
 type heartbeat struct {
 	client   *client
 	guard    *guard
@@ -30,48 +22,34 @@ type heartbeat struct {
 	clock    func() time.Time
 	// watchers are those of all kinds, by name.
 	watchers map[string]*watcher
-	missed   int
 }
 
 func (h *heartbeat) run(ctx context.Context) error {
-	for {
-		pause := beat
-		if !h.ask(ctx) {
-			pause = beatAgain
-		}
-		if err := sleep(ctx, pause); err != nil {
-			return err
-		}
-	}
+	return conns.Heartbeat{Ask: h.ask, Dialer: h.client.dialer}.Run(ctx)
 }
 
-// ask asks once, and reports whether the answer was as it should be.
-func (h *heartbeat) ask(ctx context.Context) bool {
+// ask asks once, and notes what came of it.
+func (h *heartbeat) ask(ctx context.Context) conns.Answer {
 	err := h.guard.identify(ctx, h.client)
 	switch {
 	case ctx.Err() != nil:
-		return false
+		return conns.Bad
 	case err == nil:
-		h.missed = 0
 		if h.guard.end(partHeartbeat) {
 			h.counters.heard(h.clock())
 		}
 		h.lookAtOlder(ctx)
-		return true
+		return conns.Good
 	case throttled(err):
 		h.counters.throttled.Add(1)
-		return true
+		return conns.Good
 	}
 	h.counters.errors.Add(1)
 	h.guard.begin(partHeartbeat, err)
-	if !errors.Is(classify(err), ErrUnreachable) {
-		return false
+	if errors.Is(classify(err), ErrUnreachable) {
+		return conns.Silent
 	}
-	if h.missed++; h.missed >= cutAfter {
-		h.missed = 0
-		h.client.dialer.Cut()
-	}
-	return false
+	return conns.Bad
 }
 
 // lookAtOlder asks whether kinds whose versions went back have caught up.

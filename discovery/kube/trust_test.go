@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/internal/conns"
 )
 
 var cart = discovery.ServiceID{Namespace: "shop", Name: "cart"}
@@ -194,9 +195,9 @@ func TestHang(t *testing.T) {
 		defer r.close()
 		r.run(time.Second)
 		f.with(func() { f.hang = true })
-		r.run(beat + requestTimeout)
+		r.run(conns.Beat + conns.AskLimit)
 		r.want("while it hangs", ErrUnreachable, 2)
-		r.run(2 * (beat + requestTimeout))
+		r.run(2 * (conns.Beat + conns.AskLimit))
 		f.put("endpointslices", "cart-a", cartSlice("10.0.0.1"), true)
 		f.with(func() { f.hang = false })
 		r.run(time.Minute)
@@ -241,7 +242,7 @@ func TestOlderStateCatchesUp(t *testing.T) {
 		r.run(20 * time.Second)
 		r.want("while it is older", ErrOlder, 2)
 		f.with(func() { f.version = 500 })
-		r.run(2 * beat)
+		r.run(2 * conns.Beat)
 		r.want("after it caught up", nil, 2)
 	})
 }

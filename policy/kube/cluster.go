@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+
+	"outrigger.dev/outrigger/internal/conns"
 )
 
 // errOtherCluster says that what answers is not the cluster that answered first.
@@ -25,6 +27,8 @@ type cluster struct {
 
 // same returns nil when the cluster answers that answered first.
 func (c *cluster) same(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, conns.AskLimit)
+	defer cancel()
 	namespaces := c.client.Resource(corev1.SchemeGroupVersion.WithResource("namespaces"))
 	object, err := namespaces.Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 	if err != nil {

@@ -3,7 +3,9 @@
 // there, and a [Writer] writes back onto these and onto Workload whether they
 // are in use.
 //
-// It may import api, discovery, policy/compile and client-go.
+// It may import api, discovery, policy/compile, internal/conns and client-go.
+//
+// An API server that hangs is noticed within 10 s, as by discovery/kube.
 //
 // It never says that an object is gone because the cluster could not be asked,
 // or because the definition of its kind went: that is trouble, and what was

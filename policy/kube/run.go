@@ -60,11 +60,17 @@ func (r *run) loop(ctx context.Context, events <-chan event, out chan<- compile.
 
 // take takes in what a watcher tells.
 func (r *run) take(e event) {
-	if e.what == failed {
+	now := r.config.Clock()
+	switch e.what {
+	case failed:
 		r.fail(e)
 		return
+	case answered:
+		if r.watch.answered() {
+			r.stats.fresh(now)
+		}
+		return
 	}
-	now := r.config.Clock()
 	if e.what == full {
 		r.begin(e, now)
 	}

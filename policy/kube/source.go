@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/internal/conns"
 	"outrigger.dev/outrigger/policy/compile"
 )
 
@@ -35,6 +36,7 @@ type Config struct {
 type Source struct {
 	config Config
 	client dynamic.Interface
+	dialer *conns.Dialer
 	// cluster is the one that answered first.
 	cluster *cluster
 	stats   stats
@@ -51,11 +53,15 @@ func New(config Config) (*Source, error) {
 	if config.Retry == 0 {
 		config.Retry = DefaultRetry
 	}
+	// Connections that hang are cut, and so are nobody else's.
+	dialer := conns.New(config.REST.Dial)
+	config.REST = rest.CopyConfig(config.REST)
+	config.REST.Dial = dialer.DialContext
 	client, err := newClient(config.REST)
 	if err != nil {
 		return nil, err
 	}
-	return &Source{config: config, client: client, cluster: &cluster{client: client}}, nil
+	return &Source{config: config, client: client, dialer: dialer, cluster: &cluster{client: client}}, nil
 }
 
 // newClient returns a client that never makes its callers wait for each other: they bound themselves what they ask.
@@ -75,11 +81,17 @@ func (s *Source) ID() discovery.SourceID {
 }
 
 // Stats returns what the source knows of its own watching. It may be called from any goroutine.
-func (s *Source) Stats() discovery.Stats { return s.stats.get() }
+func (s *Source) Stats() discovery.Stats {
+	stats := s.stats.get()
+	stats.Connections = s.dialer.Count()
+	return stats
+}
 
 // Run sends the full state of the cluster's policies, then what changes, until ctx ends, and returns ctx's error. A cluster that
-// cannot be asked is trouble and no reason to end. It never closes out, and changes merge while nobody receives.
+// cannot be asked is trouble and no reason to end. It never closes out, and changes merge while nobody receives. Only one Run may go on at a time.
 func (s *Source) Run(ctx context.Context, out chan<- compile.Update) error {
+	s.dialer.Begin()
+	defer s.dialer.Close()
 	events := make(chan event)
 	check := definitions{client: s.client}.stands
 	group, ctx := errgroup.WithContext(ctx)
@@ -87,6 +99,9 @@ func (s *Source) Run(ctx context.Context, out chan<- compile.Update) error {
 		w := &watcher{kind: kind, client: s.client, same: s.cluster.same, check: check, events: events, retry: s.config.Retry}
 		group.Go(func() error { return w.run(ctx) })
 	}
+	group.Go(func() error {
+		return conns.Heartbeat{Ask: pulse{same: s.cluster.same, events: events}.ask, Dialer: s.dialer}.Run(ctx)
+	})
 	r := newRun(s.config, s.ID(), &s.stats)
 	group.Go(func() error { return r.loop(ctx, events, out) })
 	return group.Wait()

@@ -32,6 +32,13 @@ func (s *stats) heard(at time.Time, news bool) {
 	}
 }
 
+// fresh notes that the API server was heard in good order, without news.
+func (s *stats) fresh(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.ReadAt = at
+}
+
 func (s *stats) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -72,6 +72,15 @@ func (t *troubles) failed(e event) {
 	t.untold = t.now()
 }
 
+// answered notes that the API server is there, and reports whether nothing is the matter.
+func (t *troubles) answered() bool {
+	if t.of[server.name] != nil {
+		t.logger.Info("the API server answers again")
+		delete(t.of, server.name)
+	}
+	return t.now() == nil
+}
+
 // began notes that a kind's whole state was read. A state that is older than one before is trouble of its own: the
 // cluster was restored, and what is missing may be what came since.
 func (t *troubles) began(e event, now time.Time) {
@@ -155,6 +164,7 @@ func (t *troubles) sent(trouble error) {
 func sameClass(a, b error) bool {
 	return errors.Is(a, errNotInstalled) == errors.Is(b, errNotInstalled) &&
 		errors.Is(a, errBeingDeleted) == errors.Is(b, errBeingDeleted) &&
+		errors.Is(a, errOtherCluster) == errors.Is(b, errOtherCluster) &&
 		apierrors.ReasonForError(a) == apierrors.ReasonForError(b)
 }
 

@@ -33,8 +33,10 @@ const (
 	gone
 	// heard: the API server is there and has no news.
 	heard
-	// failed: the kind could not be read or watched, for the reason err.
+	// failed: the kind could not be read or watched, for the reason err; or the API server did not answer as it should.
 	failed
+	// answered: the API server says that it is the one that it was.
+	answered
 )
 
 // event is what a watcher tells its owner.

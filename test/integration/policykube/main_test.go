@@ -89,10 +89,16 @@ func install(ctx context.Context) error {
 // outrigger is the access of the control plane.
 func outrigger(tb testing.TB) *rest.Config {
 	tb.Helper()
+	return outriggerAt(tb, kube.Host())
+}
+
+// outriggerAt is the same by way of another address.
+func outriggerAt(tb testing.TB, host string) *rest.Config {
+	tb.Helper()
 	request := &authenticationv1.TokenRequest{}
 	answer, err := kube.Client().CoreV1().ServiceAccounts("outrigger-system").CreateToken(tb.Context(), "outrigger", request, metav1.CreateOptions{})
 	must(tb, err)
-	access := kube.Admin()
+	access := kube.Admin().Via(host)
 	access.CertFile, access.KeyFile, access.Token = "", "", answer.Status.Token
 	config, err := access.Config()
 	must(tb, err)

@@ -166,7 +166,8 @@ func TestNoRights(t *testing.T) {
 	config, err := access.Config()
 	must(t, err)
 	r := read(t, config)
-	r.until("trouble", func() bool { return r.trouble != nil && strings.Count(r.trouble.Error(), "forbidden") == 3 })
+	// Of three kinds, and of the namespace that names the cluster.
+	r.until("trouble", func() bool { return r.trouble != nil && strings.Count(r.trouble.Error(), "forbidden: ") == 4 })
 	if r.synced > 0 {
 		t.Error("synced without rights")
 	}

@@ -1,5 +1,6 @@
-// Package conns is a dialer that counts its connections and can cut them: a
-// request on one that hangs would wait for as long as the kernel hopes.
+// Package conns is a dialer that counts its connections and can cut them, and a
+// heartbeat that does so: a request on a connection that hangs would wait for
+// as long as the kernel hopes.
 //
 // It imports nothing of Outrigger's, and knows neither who is spoken to nor in
 // which language. It never opens a connection by itself, and starts no goroutine.
@@ -9,6 +10,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"time"
 )
 
 // DialFunc opens a connection.
@@ -22,8 +24,14 @@ type Dialer struct {
 	closed bool
 }
 
-// New returns a dialer that opens connections by the given function.
+// keepAlive is how often the kernel asks whether an idle connection still stands.
+const keepAlive = 15 * time.Second
+
+// New returns a dialer that opens connections by the given function; nil: over TCP, within AskLimit.
 func New(dial DialFunc) *Dialer {
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: AskLimit, KeepAlive: keepAlive}).DialContext
+	}
 	return &Dialer{dial: dial, open: make(map[*conn]struct{})}
 }
 

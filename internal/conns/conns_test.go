@@ -7,7 +7,7 @@ import (
 	"net"
 	"testing"
 
-	"outrigger.dev/outrigger/discovery/internal/conns"
+	"outrigger.dev/outrigger/internal/conns"
 )
 
 // far are the other ends of the connections that were opened.
