@@ -217,6 +217,8 @@ func (r *serviceReader) distribution() {
 		r.service.model.Distribution = discovery.PreferSameZone
 	case corev1.ServiceTrafficDistributionPreferSameNode:
 		r.service.model.Distribution = discovery.PreferSameNode
+		r.problem("spec.trafficDistribution", "Unsupported",
+			"PreferSameNode is kept as PreferSameZone: clients prefer their zone, and not their node")
 	default:
 		r.problem("spec.trafficDistribution", "Unsupported",
 			fmt.Sprintf("%q is not known here: all endpoints are alike; use PreferSameZone", shorten(wanted)))
