@@ -547,29 +547,3 @@ func TestTroubleIsOwed(t *testing.T) {
 		m.Await("the trouble is over", mirror.Well)
 	})
 }
-
-func TestConfirmIsConsistent(t *testing.T) {
-	eachProtocol(t, func(t *testing.T, f *fake) {
-		t.Helper()
-		cart := discovery.ServiceID{Namespace: ns, Name: "cart"}
-		f.put(passing("cart", "cart-1", "10.0.0.1"))
-		source := f.source()
-		m := mirror.Start(t, source)
-		m.Await("the first state is complete", mirror.Synced)
-		set, err := source.Confirm(t.Context(), cart)
-		if err != nil || !set.Equal(m.Endpoints[discovery.ShardID{Service: cart, Source: source.ID()}]) {
-			t.Fatalf("it confirms %+v, %v", set, err)
-		}
-		asked := func(c call) bool { return c.query.Has("consistent") && !c.query.Has("stale") && c.index() == 0 }
-		if calls := f.callsTo(healthPath + "cart"); !slices.ContainsFunc(calls, asked) {
-			t.Errorf("it asked %v", calls)
-		}
-		f.set(func() { f.header = func(_ call, h http.Header) { h.Set(headerFiltered, "true") } })
-		if set, err := source.Confirm(t.Context(), cart); err == nil {
-			t.Errorf("an answer that was filtered confirms %+v", set)
-		}
-		if _, err := source.Confirm(t.Context(), discovery.ServiceID{Namespace: "other", Name: "cart"}); err == nil {
-			t.Error("it confirms a service that is not its own")
-		}
-	})
-}

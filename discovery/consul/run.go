@@ -119,7 +119,7 @@ func (r *run) take(ctx context.Context, n news) {
 	switch p := n.payload.(type) {
 	case catalog:
 		r.begin(ctx, n.multiplexed)
-		r.list(ctx, slices.Concat(p, r.peerNames()), n.partial)
+		r.list(ctx, slices.Concat(p, r.config.peerNames()), n.partial)
 	case instances:
 		r.mesh.put(n.from.id.name, p, n.partial, now)
 	case checks:

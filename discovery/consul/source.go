@@ -2,7 +2,6 @@ package consul
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -89,9 +88,6 @@ func (s *Source) Confirm(ctx context.Context, id discovery.ServiceID) (*discover
 		n = name{service: id.Name}
 	}
 	found, err := s.confirm(ctx, n)
-	if errors.Is(err, errReplaced) {
-		found, err = s.confirm(ctx, n)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("confirm service %s: %s: %w", id, s.ID(), err)
 	}
@@ -99,17 +95,19 @@ func (s *Source) Confirm(ctx context.Context, id discovery.ServiceID) (*discover
 }
 
 // confirm reads a service from the leader.
-func (s *Source) confirm(ctx context.Context, n name) (found instances, err error) {
+func (s *Source) confirm(ctx context.Context, n name) (instances, error) {
 	decoder := s.decoder(n)
 	path := watchID{kindHealth, n}.path()
-	_, err = s.client.get(ctx, request{path: path, peer: n.peer, consistency: confirmed}, func(a *answer, body []byte) (err error) {
-		if a.filtered {
-			return errors.New("access rules hide a part of the answer")
-		}
-		found, err = decoder.read(body)
-		return err
+	return again(func() (found instances, err error) {
+		_, err = s.client.get(ctx, request{path: path, peer: n.peer, consistency: confirmed}, func(a *answer, body []byte) (err error) {
+			if a.filtered {
+				return errHidden
+			}
+			found, err = decoder.read(body)
+			return err
+		})
+		return found, err
 	})
-	return found, err
 }
 
 // decoder returns one for the instances of a service.

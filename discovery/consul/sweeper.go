@@ -142,7 +142,7 @@ func (s *sweeper) catalog(index uint64, now time.Time) {
 			s.add(id.name, 0)
 		}
 	}
-	for _, n := range s.run.peerNames() {
+	for _, n := range s.run.config.peerNames() {
 		s.add(n, 0)
 	}
 }

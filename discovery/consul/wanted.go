@@ -33,9 +33,9 @@ func (r *run) list(ctx context.Context, names []name, partial bool) {
 }
 
 // peerNames are the services of peers that the config names.
-func (r *run) peerNames() []name {
+func (c *Config) peerNames() []name {
 	var names []name
-	for _, peer := range r.config.Peers {
+	for _, peer := range c.Peers {
 		for _, service := range peer.Services {
 			names = append(names, name{service: service, peer: peer.Name})
 		}

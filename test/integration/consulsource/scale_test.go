@@ -46,6 +46,13 @@ func TestConsul15ManyServices(t *testing.T) {
 			began = time.Now()
 			m.Await("a new instance is seen", func(m *mirror.Mirror) bool { return len(m.Addresses(ns, "service-500")) == 2 })
 			t.Logf("a new instance is seen after %s", time.Since(began))
+			began = time.Now()
+			ids, err := source.ConfirmWorkloads(t.Context())
+			t.Logf("all instances are read again within %s", time.Since(began))
+			// Who asks waits for ten seconds.
+			if err != nil || len(ids) != count+1 || time.Since(began) > 8*time.Second {
+				t.Errorf("%d instances are confirmed after %s, %v", len(ids), time.Since(began), err)
+			}
 			m.Drain(5 * time.Second)
 			open, ever := proxy.Count().Open, proxy.Count().Connections
 			t.Logf("%d connections are open, %d ever were, the source counts %d", open, ever, source.Stats().Connections)

@@ -1,6 +1,8 @@
 package consulsource_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -290,7 +292,7 @@ func TestConsul19ConsulIsDownAtTheStart(t *testing.T) {
 func TestConfirm(t *testing.T) {
 	noLeaks(t)
 	c := open(t)
-	register(t, c, entry("cart", "cart-1", "10.0.0.1"))
+	register(t, c, entry("cart", "cart-1", "10.0.0.1"), entry("stock", "stock-1", "10.0.1.1"))
 	config, token := withToken(t, c)
 	source := source(t, config)
 	m := mirror.Start(t, source)
@@ -299,6 +301,14 @@ func TestConfirm(t *testing.T) {
 	if want := m.Endpoints[discovery.ShardID{Service: serviceID("cart"), Source: source.ID()}]; err != nil || !set.Equal(want) {
 		t.Errorf("it confirms %+v, %v; not %+v", set, err, want)
 	}
+	services, err := source.ConfirmServices(t.Context())
+	if want := slices.SortedFunc(maps.Keys(m.Services), discovery.ServiceID.Compare); err != nil || !slices.Equal(services, want) {
+		t.Errorf("the services are %v, %v; not %v", services, err, want)
+	}
+	workloads, err := source.ConfirmWorkloads(t.Context())
+	if want := slices.SortedFunc(maps.Keys(m.Workloads), discovery.WorkloadID.Compare); err != nil || !slices.Equal(workloads, want) {
+		t.Errorf("the instances are %v, %v; not %v", workloads, err, want)
+	}
 	set, err = source.Confirm(t.Context(), serviceID("nobody"))
 	if err != nil || len(set.Ports) != 0 {
 		t.Errorf("of a service that is not there it confirms %+v, %v", set, err)
@@ -306,5 +316,8 @@ func TestConfirm(t *testing.T) {
 	must(t, c.SetRules(t.Context(), token, `service_prefix "" { policy = "read" }`))
 	if set, err := source.Confirm(t.Context(), serviceID("cart")); err == nil || !strings.Contains(err.Error(), "access rules") {
 		t.Errorf("with too few rights it confirms %+v, %v", set, err)
+	}
+	if ids, err := source.ConfirmWorkloads(t.Context()); err == nil || !strings.Contains(err.Error(), "access rules") {
+		t.Errorf("with too few rights the instances are %v, %v", ids, err)
 	}
 }
