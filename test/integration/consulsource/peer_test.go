@@ -39,13 +39,19 @@ func TestPeer(t *testing.T) {
 	m.Await("changes are seen", mirror.Has(ns, "cart-west", "10.7.0.2:8080"))
 }
 
-// peer makes two datacenters peers: near knows far as west, far knows near as east.
+// peer makes two datacenters peers: near knows far as west, far knows near as east. Consul asks the other one for some seconds, and
+// gives up where that is slow to begin: so it is told several times.
 func peer(t *testing.T, near, far *cluster.Consul) {
 	t.Helper()
 	token, _, err := far.Client().Peerings().GenerateToken(t.Context(), api.PeeringGenerateTokenRequest{PeerName: "east"}, nil)
 	must(t, err)
-	_, _, err = near.Client().Peerings().Establish(t.Context(), api.PeeringEstablishRequest{PeerName: "west", PeeringToken: token.PeeringToken}, nil)
-	must(t, err)
+	for range 4 {
+		request := api.PeeringEstablishRequest{PeerName: "west", PeeringToken: token.PeeringToken}
+		if _, _, err = near.Client().Peerings().Establish(t.Context(), request, nil); err == nil {
+			return
+		}
+	}
+	t.Fatal(err)
 }
 
 // The server may refuse what only its enterprise edition has: that is trouble with a reason.
