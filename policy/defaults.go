@@ -16,9 +16,9 @@ const (
 	// a database outside; what it reached before it had a sidecar, it reaches with one.
 	DefaultUnknown = ir.Allow
 
-	// ConnectTimeout is long enough for two lost SYNs (1 s and 3 s) and short enough for a
-	// retry on another endpoint before a caller's usual 10 s are over.
-	ConnectTimeout = 5 * time.Second
+	// ConnectTimeout, of TCP and TLS together, is long enough for a lost SYN (1 s), and short enough for several endpoints to be
+	// tried before a caller's usual 10 s are over: machines that are gone do not refuse, they are silent.
+	ConnectTimeout = 2 * time.Second
 
 	// IdleTimeout ends requests on whose stream nothing moves. An hour outlives the keep-alives of streams, and
 	// still frees what a lost peer left behind. It is also what Envoy gives a connection without
@@ -41,8 +41,8 @@ const (
 	// are more often a fault of what judges them than of themselves, and the healthy rest would be overrun.
 	PanicThreshold = 50
 
-	// EjectionFailures of connecting in a row: one may be a restart, five are an endpoint that is gone.
-	EjectionFailures = 5
+	// EjectionFailures of connecting in a row: one may be a restart, three are an endpoint that is gone.
+	EjectionFailures = 3
 	// EjectionInterval is how often it is looked at whether an endpoint may come back.
 	EjectionInterval = 5 * time.Second
 	// EjectionBaseTime is how long an endpoint stays out, times the number of its ejections.
@@ -59,9 +59,10 @@ const (
 	DNSRetry    = time.Second
 	DNSRetryMax = 10 * time.Second
 
-	// RequestRetries reach a second and a third endpoint: enough for an endpoint that has just gone,
-	// too few to make an overload worse. Only requests of which nothing was sent are tried again.
-	RequestRetries = 2
+	// RequestRetries reach ten endpoints: with half of them gone, all ten are dead for one request in a thousand, until the dead
+	// are ejected. Only requests of which nothing was sent are tried again, so that no server works twice; and what is
+	// ejected, the pauses between retries and their bound in all keep an overload from growing by them.
+	RequestRetries = 9
 )
 
 func defaultEjection() ir.Ejection {

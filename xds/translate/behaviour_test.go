@@ -43,6 +43,7 @@ func TestShapes(t *testing.T) {
 		}
 	})
 	t.Run("connect attempts", p.tryAttempts)
+	t.Run("none left", p.tryNoneLeft)
 	t.Run("missing", func(t *testing.T) {
 		got, err := get(t, missing, 1, nil)
 		if err != nil || got.status != http.StatusServiceUnavailable {
@@ -94,6 +95,7 @@ func (p *pair) addGone(app netip.AddrPort) {
 	gone := p.free()
 	p.service("half-gone", discovery.HTTP, ir.Peers{Plain: true},
 		ir.EndpointGroup{Endpoints: []ir.Endpoint{{Address: app, Weight: 1}, {Address: gone, Weight: 1}}})
+	p.service("none-left", discovery.HTTP, ir.Peers{Plain: true}, ir.EndpointGroup{Endpoints: []ir.Endpoint{{Address: gone, Weight: 1}}})
 	p.service("all-gone", discovery.TCP, ir.Peers{Plain: true}, ir.EndpointGroup{Endpoints: []ir.Endpoint{{Address: gone, Weight: 1}}})
 }
 
@@ -322,7 +324,7 @@ func askTLS(t *testing.T, at netip.AddrPort, config *tls.Config) (string, error)
 	return say(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r")
 }
 
-// tryAttempts: an opaque connection is tried three times before its caller sees it end.
+// tryAttempts: an opaque connection is tried ten times before its caller sees it end.
 func (p *pair) tryAttempts(t *testing.T) {
 	if got, err := say(dial(t, p.reach["all-gone"]), ""); err == nil {
 		t.Errorf("nobody is there, and says %q", got)
@@ -332,8 +334,19 @@ func (p *pair) tryAttempts(t *testing.T) {
 		t.Fatal(err)
 	}
 	prefix := "cluster.outbound|80||all-gone|shop.upstream_cx_connect_"
-	if stats[prefix+"fail"] != 3 || stats[prefix+"attempts_exceeded"] != 1 {
-		t.Errorf("not three attempts: %v", stats)
+	if stats[prefix+"fail"] != 10 || stats[prefix+"attempts_exceeded"] != 1 {
+		t.Errorf("not ten attempts: %v", stats)
+	}
+}
+
+// tryNoneLeft: a request is tried ten times, with pauses, where nobody is there, and then answered.
+func (p *pair) tryNoneLeft(t *testing.T) {
+	if got, err := get(t, p.reach["none-left"], 1, nil); err != nil || got.status != http.StatusServiceUnavailable {
+		t.Errorf("nobody is there: %v, %v", got, err)
+	}
+	const tries = "cluster.outbound|80||none-left|shop.upstream_cx_connect_fail"
+	if stats, err := p.web.Stats(t.Context(), `connect_fail$`); err != nil || stats[tries] != 10 {
+		t.Errorf("not ten attempts: %v, %v", stats, err)
 	}
 }
 

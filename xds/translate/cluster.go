@@ -3,6 +3,7 @@ package translate
 import (
 	"math"
 	"strings"
+	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -13,6 +14,15 @@ import (
 
 	"outrigger.dev/outrigger/policy/ir"
 	"outrigger.dev/outrigger/xds/cache"
+)
+
+const (
+	// mergeWindow is how long Envoy gathers changes of health that it finds out itself before it acts on them. Its own second
+	// would leave endpoints in the balance for so long after they were ejected. It is not zero because each change
+	// costs a rebuild of the whole balance: a service that loses thousands of endpoints does it a hundred times a second at most.
+	mergeWindow = 10 * time.Millisecond
+	// minRetries may be under way in any case, in one proxy, to one service.
+	minRetries = 1000
 )
 
 // leastRequest weighs two random endpoints against each other; localities do not count.
@@ -44,8 +54,9 @@ func Cluster(u *ir.Upstream) Resource {
 		LoadBalancingPolicy:  balancer(u.Balance),
 		CommonLbConfig: &clusterv3.Cluster_CommonLbConfig{
 			HealthyPanicThreshold: &typev3.Percent{Value: float64(u.PanicThreshold)},
+			UpdateMergeWindow:     duration(mergeWindow),
 		},
-		CircuitBreakers:               unlimited(math.MaxUint32),
+		CircuitBreakers:               retriesBounded(),
 		OutlierDetection:              ejection(u.Ejection),
 		TypedExtensionProtocolOptions: upstreamHTTP(u),
 	}
@@ -110,6 +121,17 @@ func unlimited(connections uint32) *clusterv3.CircuitBreakers {
 		MaxRequests:        number(math.MaxUint32),
 		MaxRetries:         number(math.MaxUint32),
 	}}}
+}
+
+// retriesBounded is unlimited but for retries, of which there are as many as requests under way, or minRetries. So
+// a service of which nothing is left is not stormed, and a part of it that swallows connections leaves enough of them.
+func retriesBounded() *clusterv3.CircuitBreakers {
+	breakers := unlimited(math.MaxUint32)
+	breakers.Thresholds[0].MaxRetries = nil
+	breakers.Thresholds[0].RetryBudget = &clusterv3.CircuitBreakers_Thresholds_RetryBudget{
+		BudgetPercent: &typev3.Percent{Value: 100}, MinRetryConcurrency: number(minRetries),
+	}
+	return breakers
 }
 
 // ejection counts failures to connect only: an application that answers 500 is there.

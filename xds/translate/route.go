@@ -14,9 +14,9 @@ import (
 const (
 	// retryOn are failures before anything of a request was sent, so that it is never done twice.
 	retryOn = "connect-failure,refused-stream,reset-before-request"
-	// hostSelections is how often a host that was tried already is drawn anew. With one dead host of two, three draws
-	// would leave one retry in sixteen to the dead one.
-	hostSelections = 10
+	// hostSelections is how often a host that was tried already is drawn anew. With nine dead hosts of ten, all of them tried,
+	// ten draws would leave one retry in three to a dead one.
+	hostSelections = 30
 )
 
 // otherHost keeps a retry from the host that has just failed.

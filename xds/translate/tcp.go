@@ -11,9 +11,9 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 )
 
-// connectAttempts is how often a connection to a service is tried in all, on endpoints chosen anew. It is no setting, because
+// connectAttempts is how often a connection to a service is tried in all, on endpoints chosen anew, as requests are. It is no setting, because
 // listeners do not change with settings.
-const connectAttempts = 3
+const connectAttempts = 10
 
 // tcpChain says what the TCP proxies of chains differ by. Connections without traffic end after Envoy's own hour.
 type tcpChain struct {

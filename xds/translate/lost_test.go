@@ -1,0 +1,183 @@
+package translate_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"outrigger.dev/outrigger/discovery"
+	"outrigger.dev/outrigger/policy/ir"
+	"outrigger.dev/outrigger/test/load"
+)
+
+// way is one in which endpoints die, while the proxy is told to use them still.
+type way struct {
+	die func(*member, *testing.T)
+	// members are so many that a few retries would not reach a live one.
+	members int
+	// tries of a dead endpoint at most, until it is ejected, with all that are under way meanwhile.
+	tries int
+	// slowest is how long a request may take, which meets each dead endpoint once at most.
+	slowest time.Duration
+}
+
+var ways = map[string]way{
+	"refusing": {(*member).refuse, 30, 7, 3 * time.Second},
+	"silent":   {(*member).fallSilent, 12, 16, 13 * time.Second},
+}
+
+// TestEndpointsAreLost: a third of the endpoints of a service dies, then half of them are dead, and they stay in the assignment.
+// No request fails, and soon none is tried on the dead.
+func TestEndpointsAreLost(t *testing.T) {
+	p := newPair(t)
+	crowds := map[string]*crowd{}
+	for way := range ways {
+		for _, protocol := range []discovery.Protocol{discovery.HTTP, discovery.HTTP2} {
+			name := fmt.Sprint(way, "-", protocol)
+			crowds[name] = p.addCrowd(name, way, protocol)
+		}
+	}
+	p.start()
+	for name, c := range crowds {
+		t.Run(name, c.isDecimated)
+	}
+}
+
+// crowd is a service with many members.
+type crowd struct {
+	pair    *pair
+	name    string
+	way     way
+	members []*member
+}
+
+// addCrowd adds a service whose members die in a way.
+func (p *pair) addCrowd(name, how string, protocol discovery.Protocol) *crowd {
+	p.t.Helper()
+	c := &crowd{pair: p, name: name, way: ways[how]}
+	var endpoints []ir.Endpoint
+	for range c.way.members {
+		m := newMember(p.t)
+		c.members = append(c.members, m)
+		endpoints = append(endpoints, ir.Endpoint{Address: m.at, Weight: 1})
+	}
+	p.service(name, protocol, ir.Peers{Plain: true}, ir.EndpointGroup{Endpoints: endpoints})
+	return c
+}
+
+// isDecimated lets members die under load.
+func (c *crowd) isDecimated(t *testing.T) {
+	t.Helper()
+	l := load.Start(t.Context(), load.Config{URL: "http://" + c.pair.reach[c.name].String(), Workers: 8, Timeout: time.Minute})
+	third, half := c.way.members/3, c.way.members/2
+	for i, m := range c.members[:half] {
+		c.way.die(m, t)
+		if i == third-1 {
+			c.ejects(t, third)
+		}
+	}
+	c.ejects(t, half)
+	report := l.Stop()
+	if err := report.Err(); err != nil {
+		t.Error(err)
+	}
+	if took := report.Quantile(1); took > c.way.slowest {
+		t.Errorf("a request took %s, want %s at most", took, c.way.slowest)
+	}
+	if tried := c.stat(t, "upstream_cx_connect_fail"); tried > c.way.tries*half {
+		t.Errorf("%d dead endpoints were tried %d times, want %d times each at most", half, tried, c.way.tries)
+	}
+	t.Log(report)
+}
+
+// ejects waits until so many endpoints have been ejected.
+func (c *crowd) ejects(t *testing.T, want int) {
+	t.Helper()
+	tick, late := time.NewTicker(20*time.Millisecond), time.NewTimer(30*time.Second)
+	defer tick.Stop()
+	defer late.Stop()
+	for {
+		got := c.stat(t, "outlier_detection.ejections_enforced_total")
+		if got >= want {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late.C:
+			t.Fatalf("%d endpoints were ejected, want %d", got, want)
+		}
+	}
+}
+
+// stat is one of the caller's sidecar for the service.
+func (c *crowd) stat(t *testing.T, name string) int {
+	t.Helper()
+	full := "cluster.outbound|80||" + c.name + "|shop." + name
+	stats, err := c.pair.web.Stats(t.Context(), "^"+regexp.QuoteMeta(full)+"$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(stats[full])
+}
+
+// member is an endpoint that can die. It has a new connection for every request, so that no request is under way on one that
+// ends: only what was not sent can be saved.
+type member struct {
+	at       netip.AddrPort
+	listener net.Listener
+}
+
+func newMember(t *testing.T) *member {
+	t.Helper()
+	m := &member{listener: listen(t)}
+	m.at = addressOf(m.listener)
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+	})}
+	serve(t, func() error { return server.Serve(m.listener) }, func() { _ = server.Close() })
+	return m
+}
+
+// refuse ends the program: nobody listens any more.
+func (m *member) refuse(t *testing.T) {
+	t.Helper()
+	if err := m.listener.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// fallSilent is the end of the machine: nobody answers. On the loopback, a full queue of connections does not.
+func (m *member) fallSilent(t *testing.T) {
+	t.Helper()
+	m.refuse(t)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	err = errors.Join(
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
+		unix.Bind(fd, &unix.SockaddrInet4{Addr: m.at.Addr().As4(), Port: int(m.at.Port())}),
+		unix.Listen(fd, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		conn, err := (&net.Dialer{Timeout: 100 * time.Millisecond}).DialContext(t.Context(), "tcp", m.at.String())
+		if err != nil {
+			return
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	t.Fatal("it answers still")
+}
