@@ -149,68 +149,6 @@ func TestAPIServerIsRestoredEmpty(t *testing.T) {
 	v.finish(t)
 }
 
-// A zone is lost for real, shortly after the API server was in trouble: its endpoints go at once, and nothing is read again.
-func TestZoneIsLostAfterTrouble(t *testing.T) {
-	t.Parallel()
-	z := newZone(t)
-	must(t, z.toKube.Set(fault.Cut()))
-	z.sourceIs(t, "in trouble", kubeSource, troubled)
-	must(t, z.toKube.Set(fault.Pass()))
-	z.sourceIs(t, "well", kubeSource, well)
-	z.lose(t)
-	began := time.Now()
-	z.isGone(t)
-	t.Logf("the endpoints of the zone were gone after %s", time.Since(began).Round(time.Millisecond))
-}
-
-// The zone is lost while the API server cannot be asked: its endpoints go with the first that is heard again.
-func TestZoneIsLostInTrouble(t *testing.T) {
-	t.Parallel()
-	z := newZone(t)
-	must(t, z.toKube.Set(fault.Cut()))
-	z.sourceIs(t, "in trouble", kubeSource, troubled)
-	z.lose(t)
-	must(t, z.kube.AwaitEndpoints(within(t), namespace, cart, z.pods[0].IPv4.String(), z.pods[1].IPv4.String()))
-	must(t, z.toKube.Set(fault.Pass()))
-	z.isGone(t)
-}
-
-// zone is a town in whose other zone most pods are.
-type zone struct {
-	*town
-	far []*pod
-}
-
-func newZone(t *testing.T) *zone {
-	t.Helper()
-	v := newTown(t, options{})
-	more := []*pod{v.plain(t, "cart-5", farNode), v.plain(t, "cart-6", farNode)}
-	v.client.knowsAll(t, cart, all(append(v.everybody(), more...)...))
-	return &zone{town: v, far: append(more, v.pods[2:]...)}
-}
-
-// lose has the controllers say that the node of the zone is lost, and what was on it. What runs there goes on, so that each request
-// that fails is one that the control plane lost.
-func (z *zone) lose(t *testing.T) {
-	t.Helper()
-	z.witness.dies(z.far...)
-	z.setNodeReady(t, farNode, corev1.ConditionUnknown)
-	for _, p := range z.far {
-		z.remove(t, p)
-	}
-}
-
-// isGone waits until nobody is sent to the zone, and checks that this took no second read.
-func (z *zone) isGone(t *testing.T) {
-	t.Helper()
-	z.client.knowsAll(t, cart, all(append(z.pods[:2:2], z.old...)...))
-	z.sourceIs(t, "well", kubeSource, well)
-	if n := z.metric(t, "outrigger_source_confirmations_total", label("source", kubeSource)); n != 0 {
-		t.Errorf("%v second reads, want none", n)
-	}
-	z.finish(t)
-}
-
 const strict = `
 apiVersion: outrigger.dev/v1alpha1
 kind: AuthenticationPolicy

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,6 +33,9 @@ type pod struct {
 	object  *corev1.Pod
 	sidecar *mesh.Sidecar
 	stop    func()
+	// listener is the program's; leaving says that it keeps no connection any more.
+	listener net.Listener
+	leaving  atomic.Bool
 }
 
 // addNode makes the node that pods are on, unless it is there.
@@ -167,14 +171,18 @@ func (w *world) service(t *testing.T, name string, annotations map[string]string
 func (p *pod) serve(t *testing.T) {
 	t.Helper()
 	server := &http.Server{ReadHeaderTimeout: testLimit, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
 		fmt.Fprintf(w, "%s cert=%s", p.Name, r.Header.Get("x-forwarded-client-cert"))
 	})}
-	listener, err := p.Listen(t.Context(), "tcp", fmt.Sprintf(":%d", port))
+	var err error
+	p.listener, err = p.Listen(t.Context(), "tcp", fmt.Sprintf(":%d", port))
 	must(t, err)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = server.Serve(listener) // It ends with the error that it was closed.
+		_ = server.Serve(p.listener) // It ends with the error that it was closed.
 	}()
 	p.stop = sync.OnceFunc(func() {
 		// Requests under way get their answers, as from a program that ends well.

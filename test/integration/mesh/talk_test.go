@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"outrigger.dev/outrigger/test/load"
 )
@@ -70,7 +71,13 @@ func (p *pod) answeredBy(t *testing.T, address string, want ...string) {
 // failed, and returns what was seen.
 func (p *pod) load(t *testing.T, address string) (*load.Load, func() load.Report) {
 	t.Helper()
-	l := load.Start(t.Context(), load.Config{URL: "http://" + address, Dial: p.dial})
+	return p.patientLoad(t, address, 0)
+}
+
+// patientLoad is load of callers who wait for so long; 0 is for as long as they usually do.
+func (p *pod) patientLoad(t *testing.T, address string, patience time.Duration) (*load.Load, func() load.Report) {
+	t.Helper()
+	l := load.Start(t.Context(), load.Config{URL: "http://" + address, Dial: p.dial, Timeout: patience})
 	t.Cleanup(func() { l.Stop() })
 	return l, func() load.Report {
 		report := l.Stop()

@@ -62,7 +62,7 @@ func newTown(t *testing.T, o options) *town {
 	v.client.knowsAll(t, cart, all(v.everybody()...))
 	v.condition(t, metav1.ConditionTrue)
 	v.witness = watchEndpoints(t, v.client, cart, v.everybody()...)
-	v.load, v.stop = v.client.load(t, v.address)
+	v.load, v.stop = v.client.patientLoad(t, v.address, o.patience)
 	return v
 }
 

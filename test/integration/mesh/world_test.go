@@ -45,6 +45,8 @@ type options struct {
 	readable bool
 	// lastGood keeps a last-good file.
 	lastGood bool
+	// patience is how long callers wait in a town, where it is not the usual.
+	patience time.Duration
 }
 
 // world is two registries, a node with pods, and a control plane between them, for one test.
