@@ -30,19 +30,28 @@ func TestCallFromPodToPod(t *testing.T) {
 	}
 }
 
-// The API server is away for a while: everything goes on, what changes in Consul too, and no stream ends. A pod that goes soon
+// outage is how long the API server is away, which -short cuts.
+func outage() time.Duration {
+	if testing.Short() {
+		return 15 * time.Second
+	}
+	return 2 * time.Minute
+}
+
+// The API server is killed for two minutes: everything goes on, what changes in Consul too, and no stream ends. A pod that goes soon
 // after it is back goes at once.
 func TestAPIServerIsKilled(t *testing.T) {
 	t.Parallel()
 	v := newTown(t, options{})
 	stream := v.stream(t, v.client)
 	v.kube.KillAPIServer()
+	killed := time.Now()
 	v.sourceIs(t, "in trouble", kubeSource, troubled)
 	v.sourceIs(t, "in trouble", policiesSource, troubled)
 	another := v.instance(t, "legacy-5", cart)
 	v.client.knowsAll(t, cart, all(append(v.everybody(), another)...))
 	v.witness.lives(another)
-	pass(t, 15*time.Second)
+	pass(t, outage()-time.Since(killed))
 	v.restartKube(t)
 	v.sourceIs(t, "well", kubeSource, well)
 	v.sourceIs(t, "well", policiesSource, well)
