@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"outrigger.dev/outrigger/deploy/podnet"
@@ -37,6 +38,13 @@ func asUser(uid int, f func() error) error {
 		return back
 	}
 	return err
+}
+
+// Silence lets no answer of the pod come to anybody by IPv4, as when its machine is gone: connections to it end in no way.
+func (p *Pod) Silence() error {
+	nowhere := netlink.NewRule()
+	nowhere.Family, nowhere.Type, nowhere.Priority = unix.AF_INET, unix.RTN_BLACKHOLE, 1
+	return p.Do(func() error { return netlink.RuleAdd(nowhere) })
 }
 
 // Place is the pod as a place where processes run, as a user and the group of the same number.

@@ -61,6 +61,7 @@ func Cluster(u *ir.Upstream) Resource {
 		TypedExtensionProtocolOptions: upstreamHTTP(u),
 	}
 	secure(c, u)
+	noticeSilence(c, u.Protocol)
 	var named []cache.Ref
 	if u.DNS != nil {
 		resolveNames(c, u.DNS)

@@ -1,6 +1,9 @@
 package translate
 
 import (
+	"time"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
@@ -34,6 +37,30 @@ func upstreamHTTP(u *ir.Upstream) map[string]*anypb.Any {
 		options.UpstreamProtocolOptions = asItCame()
 	}
 	return map[string]*anypb.Any{httpOptionsKey: pack(options)}
+}
+
+// The numbers of Linux for the socket option TCP_USER_TIMEOUT.
+const (
+	ipprotoTCP     = 6
+	tcpUserTimeout = 18
+)
+
+// unacknowledged is how long the kernel of a peer may say nothing to what was sent. It is what a caller waits for usually.
+const unacknowledged = 10 * time.Second
+
+// noticeSilence ends connections whose peer acknowledges nothing any more, as those to a machine that is gone. Many requests
+// share a connection of HTTP/2, new ones too, and the kernel would go on for a quarter of an hour. Pings would do as
+// well, and servers of gRPC end connections that bring them. Elsewhere a peer may rightly take nothing for long, which counts as
+// silence; HTTP/2 has windows of its own for that.
+func noticeSilence(c *clusterv3.Cluster, p discovery.Protocol) {
+	if p != discovery.HTTP2 && p != discovery.GRPC {
+		return
+	}
+	c.UpstreamBindConfig = &corev3.BindConfig{SocketOptions: []*corev3.SocketOption{{
+		Description: "TCP_USER_TIMEOUT",
+		Level:       ipprotoTCP, Name: tcpUserTimeout,
+		Value: &corev3.SocketOption_IntValue{IntValue: unacknowledged.Milliseconds()},
+	}}}
 }
 
 func http2() *httpv3.HttpProtocolOptions_ExplicitHttpConfig_ {

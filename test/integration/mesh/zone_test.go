@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
 	"outrigger.dev/outrigger/test/fault"
@@ -125,7 +123,5 @@ func (p *pod) end(t *testing.T) {
 // fallSilent lets no answer of the pod come to anybody.
 func (p *pod) fallSilent(t *testing.T) {
 	t.Helper()
-	nowhere := netlink.NewRule()
-	nowhere.Family, nowhere.Type, nowhere.Priority = unix.AF_INET, unix.RTN_BLACKHOLE, 1
-	must(t, p.Do(func() error { return netlink.RuleAdd(nowhere) }))
+	must(t, p.Silence())
 }
