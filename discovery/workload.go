@@ -27,6 +27,8 @@ type Workload struct {
 	UID string
 	// Node is the name of the machine that it runs on; it may be empty.
 	Node string
+	// HostNetwork says that the addresses are those of the machine, where others may be as well.
+	HostNetwork bool
 }
 
 // InMesh reports whether the instance speaks mesh mTLS and takes configuration: by a sidecar or by itself.
@@ -40,6 +42,6 @@ func (w *Workload) Equal(other *Workload) bool {
 	return w.ID == other.ID && w.Origin.Kind == other.Origin.Kind &&
 		w.ServiceAccount == other.ServiceAccount && w.Network == other.Network &&
 		w.Locality == other.Locality && w.Health == other.Health && w.Sidecar == other.Sidecar &&
-		w.Proxyless == other.Proxyless && w.UID == other.UID && w.Node == other.Node &&
+		w.Proxyless == other.Proxyless && w.UID == other.UID && w.Node == other.Node && w.HostNetwork == other.HostNetwork &&
 		slices.Equal(w.Addresses, other.Addresses) && maps.Equal(w.Labels, other.Labels)
 }

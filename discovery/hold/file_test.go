@@ -211,7 +211,7 @@ func TestFileFormat(t *testing.T) {
 	state.Endpoints[set.ID] = set
 	workload := &discovery.Workload{
 		ID: workloadOf("1"), Addresses: []netip.Addr{testAddr(1)}, Labels: map[string]string{"app": "cart"}, ServiceAccount: "cart",
-		Sidecar: true, UID: "7c9d", Node: "n1", Locality: discovery.Locality{Region: "r", Zone: "a"},
+		Sidecar: true, UID: "7c9d", Node: "n1", HostNetwork: true, Locality: discovery.Locality{Region: "r", Zone: "a"},
 	}
 	state.Workloads[workload.ID] = workload
 	state.Nodes["n1"] = &discovery.Node{Name: "n1", Ready: true}

@@ -114,6 +114,7 @@ type savedWorkload struct {
 	Proxyless      bool              `json:"proxyless,omitempty"`
 	UID            string            `json:"uid,omitempty"`
 	Node           string            `json:"node,omitempty"`
+	HostNetwork    bool              `json:"hostNetwork,omitempty"`
 }
 
 type savedNode struct {
@@ -234,6 +235,6 @@ func saveWorkload(w *discovery.Workload) savedWorkload {
 	return savedWorkload{
 		savedID: savedID(w.ID), Origin: present(savedOrigin(w.Origin)), Addresses: w.Addresses, Labels: w.Labels,
 		ServiceAccount: w.ServiceAccount, Network: w.Network, Locality: present(savedLocality(w.Locality)), Health: word(w.Health),
-		Sidecar: w.Sidecar, Proxyless: w.Proxyless, UID: w.UID, Node: w.Node,
+		Sidecar: w.Sidecar, Proxyless: w.Proxyless, UID: w.UID, Node: w.Node, HostNetwork: w.HostNetwork,
 	}
 }

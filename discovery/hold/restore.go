@@ -125,7 +125,7 @@ func (s *savedWorkload) restore() (*discovery.Workload, error) {
 	workload := &discovery.Workload{
 		ID: discovery.WorkloadID(s.savedID), Origin: discovery.Origin(value(s.Origin)), Addresses: s.Addresses, Labels: s.Labels,
 		ServiceAccount: s.ServiceAccount, Network: s.Network, Locality: discovery.Locality(value(s.Locality)),
-		Sidecar: s.Sidecar, Proxyless: s.Proxyless, UID: s.UID, Node: s.Node,
+		Sidecar: s.Sidecar, Proxyless: s.Proxyless, UID: s.UID, Node: s.Node, HostNetwork: s.HostNetwork,
 	}
 	var err error
 	if workload.Health, err = meaning(s.Health, discovery.Draining); err != nil {

@@ -66,6 +66,7 @@ func readPod(in *interner, from *corev1.Pod) *pod {
 		ServiceAccount: in.string(cmp.Or(from.Spec.ServiceAccountName, "default")),
 		Sidecar:        proxy == ProxySidecar, Proxyless: proxy == ProxyGRPC,
 		UID: strings.Clone(string(from.UID)), Node: in.string(from.Spec.NodeName),
+		HostNetwork: from.Spec.HostNetwork,
 	}
 	p.workload.Health = podHealth(from)
 	return p

@@ -249,7 +249,7 @@ func drawWorkload(t *rapid.T, id discovery.WorkloadID) *discovery.Workload {
 	}
 	addresses := rapid.SliceOfNDistinct(rapid.Byte().Filter(func(b byte) bool { return b < 4 }), 1, 2, rapid.ID).Draw(t, "addresses")
 	slices.Sort(addresses)
-	w := &discovery.Workload{ID: id, Health: drawHealth(t)}
+	w := &discovery.Workload{ID: id, Health: drawHealth(t), HostNetwork: rapid.Bool().Draw(t, "host network")}
 	w.Origin = discovery.Origin{Kind: "Pod", Location: rapid.SampledFrom([]string{"1", "2"}).Draw(t, "at")}
 	for _, b := range addresses {
 		w.Addresses = append(w.Addresses, netip.AddrFrom4([4]byte{10, 0, 0, b}))

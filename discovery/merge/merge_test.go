@@ -227,6 +227,19 @@ func TestAddressOfSeveralPods(t *testing.T) {
 	}
 }
 
+// TestAddressOfAMachine: a pod of the host network is not taken for what else runs on its machine, which would else drain with it.
+func TestAddressOfAMachine(t *testing.T) {
+	t.Parallel()
+	id := discovery.WorkloadID{Namespace: "shop", Name: "exporter"}
+	pods := discovery.Update{Source: kube, Workloads: map[discovery.WorkloadID]*discovery.Workload{
+		id: {ID: id, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.1")}, HostNetwork: true, Health: discovery.Draining},
+	}}
+	w := play(t, said(consul, serviceOf(basket, nil, 80), at(80, endpoint("10.0.0.1:80"))), pods)
+	if e := w.port(basket, consul, 80).Endpoints[0]; e.Workload != (discovery.WorkloadID{}) || e.Health != discovery.Healthy {
+		t.Errorf("the instance is taken for %s, and is %s", e.Workload, e.Health)
+	}
+}
+
 func TestWorkloadOfTwoSources(t *testing.T) {
 	t.Parallel()
 	id := discovery.WorkloadID{Namespace: "shop", Name: "cart-1"}

@@ -11,7 +11,7 @@ import (
 type workload struct {
 	id     discovery.WorkloadID
 	values discovery.BySource[discovery.Workload]
-	// places are where homes finds it: none for a workload without an identity.
+	// places are where homes finds it: none for a workload without an identity, or without an address of its own.
 	places []place
 
 	// What was said of it, and whose value that is.
@@ -73,7 +73,7 @@ func (w *workload) outcome() (discovery.SourceID, *discovery.Workload) {
 func (m *Merge) rehome(w *workload, source discovery.SourceID, value *discovery.Workload) {
 	old := w.places
 	w.places = nil
-	if value != nil && identifies(source) {
+	if value != nil && identifies(source) && !value.HostNetwork {
 		for _, address := range value.Addresses {
 			w.places = append(w.places, place{value.Network, address})
 		}
