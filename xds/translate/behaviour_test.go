@@ -324,7 +324,7 @@ func askTLS(t *testing.T, at netip.AddrPort, config *tls.Config) (string, error)
 	return say(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r")
 }
 
-// tryAttempts: an opaque connection is tried ten times before its caller sees it end.
+// tryAttempts: an opaque connection is tried twenty times before its caller sees it end.
 func (p *pair) tryAttempts(t *testing.T) {
 	if got, err := say(dial(t, p.reach["all-gone"]), ""); err == nil {
 		t.Errorf("nobody is there, and says %q", got)
@@ -334,8 +334,8 @@ func (p *pair) tryAttempts(t *testing.T) {
 		t.Fatal(err)
 	}
 	prefix := "cluster.outbound|80||all-gone|shop.upstream_cx_connect_"
-	if stats[prefix+"fail"] != 10 || stats[prefix+"attempts_exceeded"] != 1 {
-		t.Errorf("not ten attempts: %v", stats)
+	if stats[prefix+"fail"] != 20 || stats[prefix+"attempts_exceeded"] != 1 {
+		t.Errorf("not twenty attempts: %v", stats)
 	}
 }
 

@@ -50,6 +50,24 @@ func TestEndpointsAreLost(t *testing.T) {
 	}
 }
 
+// TestOpaqueConnectionsGoElsewhere: half of the endpoints of a service are gone, and no connection ends for that.
+func TestOpaqueConnectionsGoElsewhere(t *testing.T) {
+	p := newPair(t)
+	var endpoints []ir.Endpoint
+	for range 10 {
+		endpoints = append(endpoints, ir.Endpoint{Address: tcpApp(t), Weight: 1}, ir.Endpoint{Address: p.free(), Weight: 1})
+	}
+	p.service("opaque", discovery.TCP, ir.Peers{Plain: true}, ir.EndpointGroup{Endpoints: endpoints})
+	p.start()
+	for range 100 {
+		conn := dial(t, p.reach["opaque"])
+		if got, err := say(conn, ""); err != nil || got != "hello" {
+			t.Fatal(got, err)
+		}
+		_ = conn.Close()
+	}
+}
+
 // crowd is a service with many members.
 type crowd struct {
 	pair    *pair

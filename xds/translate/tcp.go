@@ -11,9 +11,16 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 )
 
-// connectAttempts is how often a connection to a service is tried in all, on endpoints chosen anew, as requests are. It is no setting, because
-// listeners do not change with settings.
-const connectAttempts = 10
+// connectAttempts is how often a connection to a service is tried in all, on endpoints chosen anew. They are twice those of a
+// request, because an endpoint that was tried can be chosen again, and the dead have the fewest connections. It is no
+// setting, because listeners do not change with settings.
+const connectAttempts = 20
+
+// The pauses between attempts grow. Without them all attempts would be over before an ejection acts.
+const (
+	connectPause    = 25 * time.Millisecond
+	connectPauseMax = 100 * time.Millisecond
+)
 
 // tcpChain says what the TCP proxies of chains differ by. Connections without traffic end after Envoy's own hour.
 type tcpChain struct {
@@ -34,6 +41,7 @@ func (c tcpChain) filter() *listenerv3.Filter {
 	}
 	if c.attempts > 0 {
 		proxy.MaxConnectAttempts = number(c.attempts)
+		proxy.BackoffOptions = &corev3.BackoffStrategy{BaseInterval: duration(connectPause), MaxInterval: duration(connectPauseMax)}
 	}
 	if c.maxDuration > 0 {
 		proxy.MaxDownstreamConnectionDuration = duration(c.maxDuration)
