@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
@@ -61,7 +62,7 @@ func (k *keeper) follow(ctx context.Context) error {
 		return err
 	}
 	defer closeConn()
-	if err := stream.Send(k.firstRequest()); err != nil {
+	if err := send(stream, k.firstRequest()); err != nil {
 		return fmt.Errorf("control plane %s: %w", k.server, err)
 	}
 	for {
@@ -70,7 +71,7 @@ func (k *keeper) follow(ctx context.Context) error {
 			return fmt.Errorf("control plane %s: %w", k.server, err)
 		}
 		answer := k.take(ctx, response)
-		if err := stream.Send(answer); err != nil {
+		if err := send(stream, answer); err != nil {
 			return fmt.Errorf("control plane %s: %w", k.server, err)
 		}
 		if answer.GetErrorDetail() != nil {
@@ -80,6 +81,14 @@ func (k *keeper) follow(ctx context.Context) error {
 			return errWritten
 		}
 	}
+}
+
+// send sends a request. Why a stream has ended already is for Recv to say.
+func send(stream secretStream, request *discoveryv3.DeltaDiscoveryRequest) error {
+	if err := stream.Send(request); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
 }
 
 // take writes what a response brought, and returns the answer to it.
