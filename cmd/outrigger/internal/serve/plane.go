@@ -191,6 +191,7 @@ func (p *plane) run(ctx context.Context, l *listeners) error {
 		p.cluster.start(group, p.input.sources)
 	}
 	group.start("feed", p.feed.Run)
+	group.start("memory", newCollector(p.engine.Opened).run)
 	group.start("xds", func(ctx context.Context) error { return serveXDS(ctx, p.xds, l.xds) })
 	group.start("csds", func(ctx context.Context) error { return serveGRPC(ctx, p.csds, l.csds) })
 	group.start("debug", func(ctx context.Context) error {
