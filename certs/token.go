@@ -73,20 +73,25 @@ type claimsJSON struct {
 // issuerOf is the issuer of a mesh's tokens.
 func issuerOf(trustDomain string) string { return "outrigger/" + trustDomain }
 
-// check judges everything but the signature. The order is that of usefulness
+// check judges everything but the signature and the time. The order is that of usefulness
 // to whoever reads the error.
-func (c claimsJSON) check(trustDomain string, now time.Time) error {
+func (c claimsJSON) check(trustDomain string) error {
 	if err := c.checkNames(trustDomain); err != nil {
 		return fmt.Errorf("%w: %w", ErrTokenInvalid, err)
 	}
 	if err := c.checkLife(); err != nil {
 		return fmt.Errorf("%w: %w", ErrTokenInvalid, err)
 	}
-	if expires := time.Unix(c.Expires, 0); !now.Before(expires) {
-		return fmt.Errorf("%w: at %s", ErrTokenExpired, expires.UTC().Format(time.RFC3339))
+	return nil
+}
+
+// checkTime judges whether the time of a token has come and has not gone.
+func (v verified) checkTime(now time.Time) error {
+	if expires := v.claims.ExpiresAt; !now.Before(expires) {
+		return fmt.Errorf("%w: at %s", ErrTokenExpired, expires.Format(time.RFC3339))
 	}
-	if begins := time.Unix(max(c.NotBefore, c.IssuedAt), 0); now.Add(tokenSkew).Before(begins) {
-		return fmt.Errorf("%w: begins at %s", ErrTokenNotYetValid, begins.UTC().Format(time.RFC3339))
+	if now.Add(tokenSkew).Before(v.begins) {
+		return fmt.Errorf("%w: begins at %s", ErrTokenNotYetValid, v.begins.Format(time.RFC3339))
 	}
 	return nil
 }
@@ -128,6 +133,10 @@ func (c claimsJSON) checkLife() error {
 
 func (c claimsJSON) identity(trustDomain string) Identity {
 	return Identity{TrustDomain: trustDomain, Namespace: c.Namespace, ServiceAccount: c.ServiceAccount}
+}
+
+func (c claimsJSON) verified(trustDomain string) verified {
+	return verified{claims: c.claims(trustDomain), begins: time.Unix(max(c.NotBefore, c.IssuedAt), 0).UTC()}
 }
 
 func (c claimsJSON) claims(trustDomain string) Claims {
