@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 
 	"outrigger.dev/outrigger/xds/cache"
 )
@@ -150,6 +152,73 @@ func BenchmarkSessionReconnect(b *testing.B) {
 		s, sub := benchSession(b, store)
 		if sent := benchConnect(b, s, true); sent != 2 { // The secrets have no version to keep.
 			b.Fatalf("sent %d resources", sent)
+		}
+		sub.Close()
+	}
+}
+
+// wireRequests are the first requests of an Envoy that comes back with all of a snapshot: names in order, versions in
+// that of a protobuf map, which is none.
+func wireRequests(tb testing.TB, snapshot *cache.Snapshot, types ...cache.Type) [][]byte {
+	tb.Helper()
+	var out [][]byte
+	for _, t := range types {
+		m := &discovery.DeltaDiscoveryRequest{TypeUrl: t.URL(), InitialResourceVersions: map[string]string{}}
+		if t == cache.Cluster {
+			m.Node = envoyNode("shop/web", "shop/web")
+		}
+		snapshot.All(t, func(res *cache.Resource) bool {
+			if t == cache.Endpoints || t == cache.Route {
+				m.ResourceNamesSubscribe = append(m.ResourceNamesSubscribe, res.Name())
+			}
+			m.InitialResourceVersions[res.Name()] = res.Version()
+			return true
+		})
+		slices.Sort(m.ResourceNamesSubscribe)
+		b, err := proto.Marshal(m)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// BenchmarkReconnect is what an unchanged mesh of 1,000 services costs the engine when a proxy comes back, reading its
+// requests included: clusters and assignments, and with listeners and routes for one that captures.
+func BenchmarkReconnect(b *testing.B) {
+	for _, proxy := range []struct {
+		name  string
+		types []cache.Type
+	}{
+		{"explicit", []cache.Type{cache.Cluster, cache.Endpoints}},
+		{"capturing", []cache.Type{cache.Cluster, cache.Endpoints, cache.Listener, cache.Route}},
+	} {
+		b.Run(proxy.name, func(b *testing.B) { benchReconnect(b, proxy.types) })
+	}
+}
+
+func benchReconnect(b *testing.B, types []cache.Type) {
+	b.Helper()
+	store := benchMesh()
+	_, sub := benchSession(b, store)
+	snapshot, _ := sub.Current()
+	wire := wireRequests(b, snapshot, types...)
+	now := time.Unix(1e9, 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		s, sub := benchSession(b, store)
+		for i, message := range wire {
+			r := &request{first: i == 0}
+			if err := r.decode(message); err != nil {
+				b.Fatal(err)
+			}
+			if err := s.onRequest(now, r); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if out := s.take(); len(out) > 0 {
+			b.Fatalf("%d responses to a client that has everything", len(out))
 		}
 		sub.Close()
 	}

@@ -1,8 +1,8 @@
 package server
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -53,47 +53,70 @@ const (
 	requestError       = 7
 )
 
-var errNotUTF8 = errors.New("a string is not UTF-8")
-
-// decode reads a message. It keeps nothing of the bytes but a copy, which all names and versions share; it
-// looks at the node only in the first message and skips what the engine does not use.
+// decode reads a message. It keeps nothing of the bytes but a copy of the part that holds names and versions, which they
+// all share; it looks at the node only in the first message and skips what the engine does not use.
 func (r *request) decode(b []byte) error {
-	var shared string
-	keep := func(value []byte, at int) (string, error) {
-		if !utf8.Valid(value) {
-			return "", errNotUTF8
-		}
-		if shared == "" {
-			shared = string(b)
-		}
-		return shared[at : at+len(value)], nil
-	}
-	return fields(b, func(field protowire.Number, value []byte, at int) error {
-		var name string
-		var err error
-		switch field {
-		case requestNode:
-			return r.decodeNode(value)
-		case requestTypeURL:
-			return r.setType(value)
-		case requestSubscribe:
-			name, err = keep(value, at)
-			r.subscribe = append(r.subscribe, name)
-		case requestUnsubscribe:
-			name, err = keep(value, at)
-			r.unsubscribe = append(r.unsubscribe, name)
-		case requestVersions:
-			var h held
-			h, err = decodeHeld(value, at, keep)
-			r.versions = append(r.versions, h)
-		case requestNonce:
-			return text(&r.nonce, value)
-		case requestError:
-			r.refused = true
-			return r.decodeError(value)
-		}
+	k, err := r.prepare(b)
+	if err != nil {
 		return err
-	})
+	}
+	w := walk{b: b}
+	for w.next() {
+		if err := r.take(&w, k); err != nil {
+			return err
+		}
+	}
+	return w.err
+}
+
+// prepare makes room for all names and versions of a message, and copies the part that holds them.
+func (r *request) prepare(b []byte) (keeper, error) {
+	var subscribe, unsubscribe, versions int
+	from, to := len(b), 0
+	w := walk{b: b}
+	for w.next() {
+		switch w.field {
+		case requestSubscribe:
+			subscribe++
+		case requestUnsubscribe:
+			unsubscribe++
+		case requestVersions:
+			versions++
+		default:
+			continue
+		}
+		from, to = min(from, w.from), w.to
+	}
+	if w.err != nil || to == 0 {
+		return keeper{}, w.err
+	}
+	r.subscribe, r.unsubscribe = slices.Grow(r.subscribe, subscribe), slices.Grow(r.unsubscribe, unsubscribe)
+	r.versions = slices.Grow(r.versions, versions)
+	return newKeeper(b[from:to], from), nil
+}
+
+// take reads one field.
+func (r *request) take(w *walk, k keeper) (err error) {
+	switch w.field {
+	case requestNode:
+		return r.decodeNode(w.value())
+	case requestTypeURL:
+		return r.setType(w.value())
+	case requestSubscribe:
+		r.subscribe, err = k.append(r.subscribe, w.from, w.to)
+	case requestUnsubscribe:
+		r.unsubscribe, err = k.append(r.unsubscribe, w.from, w.to)
+	case requestVersions:
+		var h held
+		h, err = decodeHeld(w, k)
+		r.versions = append(r.versions, h)
+	case requestNonce:
+		return text(&r.nonce, w.value())
+	case requestError:
+		r.refused = true
+		return r.decodeError(w.value())
+	}
+	return err
 }
 
 func (r *request) setType(url []byte) error {
@@ -107,25 +130,23 @@ func (r *request) setType(url []byte) error {
 	return text(&r.url, url)
 }
 
-// decodeHeld reads an entry of initial_resource_versions.
-func decodeHeld(entry []byte, at int, keep func([]byte, int) (string, error)) (held, error) {
-	var h held
-	err := fields(entry, func(field protowire.Number, value []byte, inner int) error {
-		var err error
-		switch field {
+// decodeHeld reads an entry of initial_resource_versions, at which w stands.
+func decodeHeld(w *walk, k keeper) (h held, err error) {
+	entry := walk{b: w.b[:w.to], at: w.from}
+	for err == nil && entry.next() {
+		switch entry.field {
 		case 1:
-			h.name, err = keep(value, at+inner)
+			h.name, err = k.keep(entry.from, entry.to)
 		case 2:
-			h.version, err = keep(value, at+inner)
+			h.version, err = k.keep(entry.from, entry.to)
 		}
-		return err
-	})
-	return h, err
+	}
+	return h, cmp.Or(err, entry.err)
 }
 
 // decodeError reads the message of a google.rpc.Status, bounded.
 func (r *request) decodeError(b []byte) error {
-	return fields(b, func(field protowire.Number, value []byte, _ int) error {
+	return fields(b, func(field protowire.Number, value []byte) error {
 		if field != 2 {
 			return nil
 		}
@@ -174,7 +195,7 @@ func (r *request) decodeNode(b []byte) error {
 	}
 	n := &node{}
 	var name, version string
-	err := fields(b, func(field protowire.Number, value []byte, _ int) error {
+	err := fields(b, func(field protowire.Number, value []byte) error {
 		switch field {
 		case 1:
 			return text(&n.id, value)
@@ -201,62 +222,11 @@ const maxAgent = 64
 // buildVersion reads the semantic version of a BuildVersion.
 func buildVersion(b []byte) (string, error) {
 	var parts [4]uint64
-	err := fields(b, func(field protowire.Number, value []byte, _ int) error {
+	err := fields(b, func(field protowire.Number, value []byte) error {
 		if field != 1 {
 			return nil
 		}
 		return numbers(value, parts[:])
 	})
 	return strconv.FormatUint(parts[1], 10) + "." + strconv.FormatUint(parts[2], 10) + "." + strconv.FormatUint(parts[3], 10), err
-}
-
-// fields calls visit for every field that holds bytes, with where in b they are; others are skipped.
-func fields(b []byte, visit func(field protowire.Number, value []byte, at int) error) error {
-	for at := 0; at < len(b); {
-		field, kind, n := protowire.ConsumeTag(b[at:])
-		if n < 0 {
-			return fmt.Errorf("message: %w", protowire.ParseError(n))
-		}
-		at += n
-		if n = protowire.ConsumeFieldValue(field, kind, b[at:]); n < 0 {
-			return fmt.Errorf("message: field %d: %w", field, protowire.ParseError(n))
-		}
-		if kind == protowire.BytesType {
-			value, whole := protowire.ConsumeBytes(b[at:])
-			if err := visit(field, value, at+whole-len(value)); err != nil {
-				return err
-			}
-		}
-		at += n
-	}
-	return nil
-}
-
-// numbers reads the varint fields of a message into the slots of their numbers.
-func numbers(b []byte, slots []uint64) error {
-	for len(b) > 0 {
-		field, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return fmt.Errorf("message: %w", protowire.ParseError(n))
-		}
-		b = b[n:]
-		if kind == protowire.VarintType && int(field) < len(slots) {
-			slots[field], n = protowire.ConsumeVarint(b)
-		} else {
-			n = protowire.ConsumeFieldValue(field, kind, b)
-		}
-		if n < 0 {
-			return fmt.Errorf("message: field %d: %w", field, protowire.ParseError(n))
-		}
-		b = b[n:]
-	}
-	return nil
-}
-
-func text(into *string, value []byte) error {
-	if !utf8.Valid(value) {
-		return errNotUTF8
-	}
-	*into = string(value)
-	return nil
 }

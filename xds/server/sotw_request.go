@@ -1,11 +1,5 @@
 package server
 
-import (
-	"unicode/utf8"
-
-	"google.golang.org/protobuf/encoding/protowire"
-)
-
 // sotwRequest is a request as a DiscoveryRequest carries it: subscribe holds all names that the client wants, and
 // versions one entry without a name, the version of the type, unless that is empty.
 type sotwRequest request
@@ -22,32 +16,39 @@ const (
 
 // decode reads a message as request.decode does.
 func (q *sotwRequest) decode(b []byte) error {
-	r := (*request)(q)
-	keep := keeper(b)
-	return fields(b, func(field protowire.Number, value []byte, at int) error {
-		switch field {
-		case sotwRequestVersion:
-			version, err := keep(value, at)
-			if r.versions = nil; version != "" {
-				r.versions = []held{{version: version}}
-			}
+	k := newKeeper(b, 0)
+	w := walk{b: b}
+	for w.next() {
+		if err := q.take(&w, k); err != nil {
 			return err
-		case sotwRequestNode:
-			return r.decodeNode(value)
-		case sotwRequestNames:
-			name, err := keep(value, at)
-			r.subscribe = append(r.subscribe, name)
-			return err
-		case sotwRequestTypeURL:
-			return r.setType(value)
-		case sotwRequestNonce:
-			return text(&r.nonce, value)
-		case sotwRequestError:
-			r.refused = true
-			return r.decodeError(value)
 		}
-		return nil
-	})
+	}
+	return w.err
+}
+
+// take reads one field.
+func (q *sotwRequest) take(w *walk, k keeper) (err error) {
+	r := (*request)(q)
+	switch w.field {
+	case sotwRequestVersion:
+		version, err := k.keep(w.from, w.to)
+		if r.versions = nil; version != "" {
+			r.versions = []held{{version: version}}
+		}
+		return err
+	case sotwRequestNode:
+		return r.decodeNode(w.value())
+	case sotwRequestNames:
+		r.subscribe, err = k.append(r.subscribe, w.from, w.to)
+	case sotwRequestTypeURL:
+		return r.setType(w.value())
+	case sotwRequestNonce:
+		return text(&r.nonce, w.value())
+	case sotwRequestError:
+		r.refused = true
+		return r.decodeError(w.value())
+	}
+	return err
 }
 
 // stateVersion returns the version that a state-of-the-world request says the client has, empty if none.
@@ -56,18 +57,4 @@ func (r *request) stateVersion() string {
 		return ""
 	}
 	return r.versions[0].version
-}
-
-// keeper returns a function that keeps values of a message: all share one copy of it, made with the first.
-func keeper(b []byte) func(value []byte, at int) (string, error) {
-	var shared string
-	return func(value []byte, at int) (string, error) {
-		if !utf8.Valid(value) {
-			return "", errNotUTF8
-		}
-		if shared == "" {
-			shared = string(b)
-		}
-		return shared[at : at+len(value)], nil
-	}
 }
