@@ -5,58 +5,14 @@ import (
 	"weak"
 )
 
-// Names is an immutable set of names, each with a position.
-type Names struct {
-	list  []string
-	index map[string]int
-	size  int
-}
-
-func newNames(size int) *Names {
-	return &Names{list: make([]string, 0, size), index: make(map[string]int, size)}
-}
-
-func (n *Names) add(name string) {
-	if _, twice := n.index[name]; !twice {
-		n.index[name] = len(n.list)
-		n.list = append(n.list, name)
-		n.size += len(name)
-	}
-}
-
-// Len returns how many names there are.
-func (n *Names) Len() int { return len(n.list) }
-
-// Size returns the length of all names together, in bytes.
-func (n *Names) Size() int { return n.size }
-
-// Position returns the place of a name, from 0 to Len()-1; ok is false for one that is not in the set.
-func (n *Names) Position(name string) (position int, ok bool) {
-	position, ok = n.index[name]
-	return position, ok
-}
-
-// At returns the name at a position.
-func (n *Names) At(position int) string { return n.list[position] }
-
-func (n *Names) equal(other *Names) bool {
-	if n.Len() != other.Len() {
-		return false
-	}
-	for _, name := range n.list {
-		if _, ok := other.index[name]; !ok {
-			return false
-		}
-	}
-	return true
-}
-
 // Listing is all that a snapshot shows of one type, in a form that many streams can share: who asks for everything
 // costs no more than a pointer. It is immutable.
 type Listing struct {
+	snapshot  *Snapshot
 	resources []*Resource
 	names     *Names
-	refs      [NumTypes]*Names
+	versions  []string // parts of one string, as the names are
+	refs      func() [NumTypes]*Names
 	size      int
 	chunks    func() []byte
 }
@@ -67,9 +23,12 @@ func (l *Listing) Names() *Names { return l.names }
 // Resources returns what is listed. It must not be changed.
 func (l *Listing) Resources() []*Resource { return l.resources }
 
+// Version returns the version of the resource at a position. It keeps all versions alive.
+func (l *Listing) Version(position int) string { return l.versions[position] }
+
 // References returns the names of a later type that the resources name, nil if none. Where they name all
 // that the snapshot has of that type, it is the very set of that type's listing.
-func (l *Listing) References(t Type) *Names { return l.refs[t] }
+func (l *Listing) References(t Type) *Names { return l.refs()[t] }
 
 // Size returns the length of Chunks without making them.
 func (l *Listing) Size() int { return l.size }
@@ -88,10 +47,6 @@ type listings struct {
 func (s *Snapshot) Listing(t Type) *Listing {
 	s.listings.mu.Lock()
 	defer s.listings.mu.Unlock()
-	return s.listing(t)
-}
-
-func (s *Snapshot) listing(t Type) *Listing {
 	if l := s.listings.byType[t].Value(); l != nil {
 		return l
 	}
@@ -102,17 +57,16 @@ func (s *Snapshot) listing(t Type) *Listing {
 
 func (s *Snapshot) newListing(t Type) *Listing {
 	size := s.Len(t)
-	l := &Listing{resources: make([]*Resource, 0, size), names: newNames(size)}
+	l := &Listing{snapshot: s, resources: make([]*Resource, 0, size)}
+	names, versions := make([]string, 0, size), make([]string, 0, size)
 	s.All(t, func(r *Resource) bool {
 		l.resources = append(l.resources, r)
-		l.names.add(r.name)
+		names, versions = append(names, r.name), append(versions, r.version)
 		l.size += len(r.chunk)
 		return true
 	})
-	l.chunks = sync.OnceValue(l.join)
-	for later := t + 1; int(later) < NumTypes; later++ {
-		l.refs[later] = s.referenced(l, later)
-	}
+	l.names, l.versions = newNames(names), packed(versions)
+	l.chunks, l.refs = sync.OnceValue(l.join), sync.OnceValue(l.reference)
 	return l
 }
 
@@ -124,25 +78,24 @@ func (l *Listing) join() []byte {
 	return b
 }
 
-// referenced returns the names of a type that a listing names.
-func (s *Snapshot) referenced(l *Listing, t Type) *Names {
-	var names *Names
+// reference returns the names of each later type that the resources name.
+func (l *Listing) reference() (sets [NumTypes]*Names) {
+	var names [NumTypes][]string
 	for _, r := range l.resources {
 		for _, ref := range r.refs {
-			if ref.Type != t {
-				continue
+			if ref.Type > r.typ {
+				names[ref.Type] = append(names[ref.Type], ref.Name)
 			}
-			if names == nil {
-				names = newNames(len(l.resources))
-			}
-			names.add(ref.Name)
 		}
 	}
-	if names == nil {
-		return nil
+	for t, names := range names {
+		if len(names) == 0 {
+			continue
+		}
+		sets[t] = newNames(names)
+		if all := l.snapshot.Listing(Type(t)).names; sets[t].equal(all) {
+			sets[t] = all
+		}
 	}
-	if all := s.listing(t).names; names.equal(all) {
-		return all
-	}
-	return names
+	return sets
 }
