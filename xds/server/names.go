@@ -73,12 +73,18 @@ func (n *nameSet) remove(name string) bool {
 	return true
 }
 
-// adopt makes an empty set of all names of a snapshot and some others.
-func (n *nameSet) adopt(base *cache.Snapshot, all *cache.Names, others []string) {
-	n.base, n.count, n.bytes = base, all.Len()+len(others), all.Size()
-	for _, name := range others {
+// adopt makes an empty set of the names that are asked for, nearly all of what a snapshot lists.
+func (n *nameSet) adopt(base *cache.Snapshot, l *cache.Listing, asked asked) {
+	n.base, n.count, n.bytes = base, l.Names().Len()-asked.missing+len(asked.others), l.Names().Size()
+	for _, name := range asked.others {
 		n.mark(name, true)
 		n.bytes += len(name)
+	}
+	for i, res := range l.Resources() {
+		if asked.missing > 0 && !asked.members.has(i) {
+			n.mark(res.Name(), false)
+			n.bytes -= len(res.Name())
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ func (s *session) subscribeFirst(t *typeState, r *request, now time.Time) {
 	}
 	// The legacy form: a first request without names asks for everything. Later, no names mean no change.
 	all := len(r.subscribe) == 0
-	versions := versionsOf(r)
+	has := possessionsOf(r.versions, t.base, t.typ, s.wholeFrom)
 	t.names.expect(len(r.subscribe))
 	for _, name := range r.subscribe {
 		if name == wildcard {
@@ -31,26 +31,14 @@ func (s *session) subscribeFirst(t *typeState, r *request, now time.Time) {
 		}
 		res := s.target.Get(t.typ, name)
 		if name = intern(res, name); t.names.add(name) {
-			s.answerFirst(t, entry{name: name, res: res, had: had{version: versions[name]}, asked: true}, now)
+			s.answerFirst(t, entry{name: name, res: res, had: had{version: has.version(name)}, asked: true}, now)
 		}
 	}
 	if all {
 		t.wildcard = true
-		s.wildcardFirst(t, r.versions)
+		s.wildcardFirst(t, has)
 	}
 	s.resubscribe(t, &request{unsubscribe: r.unsubscribe}, now)
-}
-
-// versionsOf indexes the versions of the names that a first request asks for.
-func versionsOf(r *request) map[string]string {
-	if len(r.subscribe) == 0 || len(r.versions) == 0 {
-		return nil
-	}
-	versions := make(map[string]string, len(r.versions))
-	for _, h := range r.versions {
-		versions[h.name] = h.version
-	}
-	return versions
 }
 
 // answerFirst answers a name of the first request, unless the client has its version.
@@ -74,43 +62,35 @@ func (s *session) mustFollow(t *typeState, name string) bool {
 }
 
 // wildcardFirst answers the first wildcard request with what the client lacks, and learns what it has too much.
-func (s *session) wildcardFirst(t *typeState, versions []held) {
-	t.mustAnswer = len(versions) == 0
+func (s *session) wildcardFirst(t *typeState, has possessions) {
+	t.mustAnswer = has.nothing()
 	if t.typ == cache.Secret {
 		t.mustAnswer, t.asked = true, true // Secrets are asked for by name: there is nothing to list.
 		return
 	}
-	matches := 0
-	for _, h := range versions {
-		res := t.base.Get(t.typ, h.name)
-		switch {
-		case res == nil && !t.names.has(h.name):
-			s.removals.add(cache.Ref{Type: t.typ, Name: strings.Clone(h.name)}, had{version: strings.Clone(h.version)})
-		case res != nil && res.Version() == h.version:
-			t.awaited.pay(h.name)
-			matches++
+	for name, version := range has.other {
+		if t.base.Get(t.typ, name) == nil && !t.names.has(name) {
+			s.removals.add(cache.Ref{Type: t.typ, Name: strings.Clone(name)}, had{version: strings.Clone(version)})
 		}
 	}
-	if matches < t.base.Len(t.typ) {
-		s.wildcardRest(t, versions)
+	if has.some < t.base.Len(t.typ) || t.awaited.len() > 0 {
+		s.wildcardRest(t, has)
 	}
 	t.asked = t.asked || s.waits(t)
 }
 
 // wildcardRest queues what the client does not have.
-func (s *session) wildcardRest(t *typeState, versions []held) {
-	if len(versions) == 0 && t.names.count == 0 && t.base.Len(t.typ) >= s.wholeFrom {
+func (s *session) wildcardRest(t *typeState, has possessions) {
+	if has.nothing() && t.names.count == 0 && t.base.Len(t.typ) >= s.wholeFrom {
 		t.queue.whole = members{whole: t.base.Listing(t.typ)}
 		return
 	}
-	has := make(map[string]string, len(versions))
-	for _, h := range versions {
-		has[h.name] = h.version
-	}
-	t.queue.grow(t.base.Len(t.typ) - len(versions))
+	t.queue.grow(t.base.Len(t.typ) - has.some - len(has.other))
 	t.base.All(t.typ, func(res *cache.Resource) bool {
-		version := has[res.Name()]
-		if version != res.Version() && !t.names.has(res.Name()) {
+		switch version := has.version(res.Name()); {
+		case version == res.Version():
+			t.awaited.pay(res.Name())
+		case !t.names.has(res.Name()):
 			t.queue.pushNew(entry{name: res.Name(), res: res, had: had{version: strings.Clone(version)}})
 		}
 		return true

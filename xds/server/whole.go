@@ -7,27 +7,27 @@ import (
 	"outrigger.dev/outrigger/xds/cache"
 )
 
-// subscribeWhole takes a first request that asks by name for all that there is, as a proxy with full scope asks
+// subscribeWhole takes a first request that asks by name for all that there is, or nearly, as a proxy with full scope asks
 // for its endpoints: what the stream keeps of it is a pointer to what all streams share. It reports whether
 // the request is of that kind.
 func (s *session) subscribeWhole(t *typeState, r *request, now time.Time) bool {
-	if t.typ == cache.Secret || len(r.subscribe) < max(s.wholeFrom, t.base.Len(t.typ)) {
+	if t.typ == cache.Secret || len(r.subscribe) < max(s.wholeFrom, t.base.Len(t.typ)-t.base.Len(t.typ)/4) {
 		return false
 	}
 	l := t.base.Listing(t.typ)
-	others, ok := beyond(l.Names(), r.subscribe)
+	asked, ok := askedOf(l.Names(), r.subscribe)
 	if !ok {
 		return false
 	}
-	t.names.adopt(t.base, l.Names(), others)
+	t.names.adopt(t.base, l, asked)
 	has := compare(l, r.versions)
-	if has.nothing() {
+	if asked.all() && has.nothing() {
 		t.askWhole(members{whole: l, asked: true})
 	} else {
-		s.answerDiffering(t, l, has, now)
+		s.answerDiffering(t, asked, has, now)
 	}
-	for _, name := range others {
-		s.answerFirst(t, entry{name: name, had: had{version: has.other[name]}, asked: true}, now)
+	for _, name := range asked.others {
+		s.answerFirst(t, entry{name: name, had: had{version: has.version(name)}, asked: true}, now)
 	}
 	return true
 }
@@ -41,76 +41,52 @@ func (t *typeState) askWhole(m members) {
 	t.queue.whole, t.asked = m, true
 }
 
-// beyond returns which of the names are not in a set; ok is false when they do not
-// hold the whole set, or much more, or the wildcard.
-func beyond(set *cache.Names, names []string) (others []string, ok bool) {
-	seen, members := newBitset(set.Len()), 0
+// asked are names that a client asks for, beside a set of which they hold all or nearly all.
+type asked struct {
+	members bitset // by position in the set
+	missing int    // how many of the set are not asked for
+	others  []string
+}
+
+func (a asked) all() bool { return a.missing == 0 }
+
+// askedOf compares names with a set; ok is false when they do not hold nearly all of it, or much more, or the wildcard.
+func askedOf(set *cache.Names, names []string) (a asked, ok bool) {
+	a = asked{members: newBitset(set.Len()), missing: set.Len()}
 	var twice map[string]struct{}
 	for _, name := range names {
 		if i, in := set.Position(name); in {
-			if !seen.has(i) {
-				seen.set(i)
-				members++
+			if !a.members.has(i) {
+				a.members.set(i)
+				a.missing--
 			}
 			continue
 		}
 		if _, again := twice[name]; again {
 			continue
 		}
-		if name == wildcard || len(others) >= set.Len()/4 {
-			return nil, false
+		if name == wildcard || len(a.others) >= set.Len()/4 {
+			return a, false
 		}
 		if twice == nil {
 			twice = map[string]struct{}{}
 		}
 		name = strings.Clone(name)
 		twice[name] = struct{}{}
-		others = append(others, name)
+		a.others = append(a.others, name)
 	}
-	return others, members == set.Len()
+	return a, a.missing+len(a.others) <= set.Len()/4
 }
 
-// possessions are what a client has of a listing.
-type possessions struct {
-	same bitset // by position: it has the version that is listed
-	some int    // how many are the same
-	// other are the versions of all other names.
-	other map[string]string
-}
-
-func (p possessions) nothing() bool { return p.some == 0 && len(p.other) == 0 }
-
-// compare tells what a client that says its versions has of a listing.
-func compare(l *cache.Listing, versions []held) possessions {
-	var p possessions
-	if len(versions) == 0 {
-		return p
-	}
-	p.same = newBitset(l.Names().Len())
-	for _, h := range versions {
-		i, listed := l.Names().Position(h.name)
-		if listed && p.same.has(i) {
-			p.same.clear(i)
-			p.some--
-		}
-		if listed && l.Resources()[i].Version() == h.version {
-			p.same.set(i)
-			p.some++
+// answerDiffering answers the names of a listing that are asked for and of which the client does not have the version.
+func (s *session) answerDiffering(t *typeState, asked asked, has possessions, now time.Time) {
+	for i, res := range has.listing.Resources() {
+		same := has.same.has(i)
+		if !asked.members.has(i) || same && t.awaited.len() == 0 {
 			continue
 		}
-		if p.other == nil {
-			p.other = map[string]string{}
-		}
-		p.other[h.name] = h.version
-	}
-	return p
-}
-
-// answerDiffering answers the names of a listing of which the client does not have the version.
-func (s *session) answerDiffering(t *typeState, l *cache.Listing, has possessions, now time.Time) {
-	for i, res := range l.Resources() {
 		e := entry{name: res.Name(), res: res, had: had{version: has.other[res.Name()]}, asked: true}
-		if has.same.has(i) {
+		if same {
 			e.had.version = res.Version()
 		}
 		s.answerFirst(t, e, now)
