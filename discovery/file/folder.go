@@ -39,7 +39,8 @@ type folder struct {
 	unreadable map[string]error
 	// unknown are files whose content is not known, and why.
 	unknown map[string]error
-	// revision is that of files; empty when it is to be computed anew.
+	// sum is that of the shares of all files, and revision what it is told as; empty when it is to be computed anew.
+	sum      share
 	revision string
 	// entered is called with each folder before it is read.
 	entered func(path string, info fs.FileInfo)
@@ -52,10 +53,8 @@ type file struct {
 	hash digest
 	// good is the last good content, nil while there was none.
 	good *parsed
-	// share is what the file adds to the revision, of the content with shareHash; shared says that it was made.
-	share     share
-	shareHash digest
-	shared    bool
+	// share is what the file adds to the folder's sum; zero before it is put there.
+	share share
 }
 
 func newFolder(dir string, m *mesh, settle time.Duration) *folder {

@@ -69,8 +69,8 @@ func (f *folder) judge(name string, known *file, read content, now time.Time) {
 		return
 	}
 	f.decided(name)
-	f.files[name], f.revision = known, ""
 	known.info, known.hash = read.info, hash
+	f.put(name, known)
 	f.mesh.report(name, next.problems)
 	if next.bad() {
 		f.refuse(name, known, next)
@@ -174,16 +174,15 @@ func (f *folder) isLost() bool {
 
 func (f *folder) forget(name string) {
 	f.decided(name)
-	delete(f.files, name)
+	f.remove(name)
 	delete(f.unknown, name)
-	f.revision = ""
 	f.mesh.report(name, nil)
 	f.mesh.replace(name, nil)
 }
 
 func (f *folder) cannotRead(name string, known *file, err error) {
 	known.info = nil
-	f.files[name], f.revision = known, ""
+	f.put(name, known)
 	f.unknown[name] = err
 	f.mesh.report(name, []discovery.Problem{{
 		Location: name, Reason: "Unreadable", Message: err.Error() + ": its last content stays in use",

@@ -28,7 +28,7 @@ func Revision(dir string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		f.files[name] = &file{hash: sha256.Sum256(content.data)}
+		f.put(name, &file{hash: sha256.Sum256(content.data)})
 	}
 	return f.taken(), nil
 }
@@ -39,17 +39,29 @@ func IsRevision(text string) bool {
 	return err == nil && len(text) == revisionLen && text == strings.ToLower(text)
 }
 
+// put keeps a file with the hash of what was judged of it, and counts it in the revision.
+func (f *folder) put(name string, k *file) {
+	f.files[name] = k
+	f.sum.subtract(k.share)
+	k.share = shareOf(name, k.hash)
+	f.sum.add(k.share)
+	f.revision = ""
+}
+
+// remove forgets a file.
+func (f *folder) remove(name string) {
+	f.sum.subtract(f.files[name].share)
+	delete(f.files, name)
+	f.revision = ""
+}
+
 // taken is the revision of what was judged. A file that cannot be read counts with its last content.
 func (f *folder) taken() string {
 	if f.revision != "" {
 		return f.revision
 	}
-	var sum share
-	for name, file := range f.files {
-		sum.add(file.shareOf(name))
-	}
-	text := make([]byte, 0, len(sum)*8)
-	for _, lane := range sum {
+	text := make([]byte, 0, len(f.sum)*8)
+	for _, lane := range f.sum {
 		text = binary.BigEndian.AppendUint64(text, lane)
 	}
 	whole := sha256.Sum256(text)
@@ -57,8 +69,9 @@ func (f *folder) taken() string {
 	return f.revision
 }
 
-// share is what one file adds to the sum that a revision is made of. Being a sum, it needs no order, and a file that did
-// not change is not hashed again: with thousands of files that would be a third of what a change costs.
+// share is what one file adds to the sum that a revision is made of. Being a sum, it needs no order, and a file that
+// changes takes its old share out and adds its new one, however many others there are. Who can choose names and contents
+// freely can find two folders of one sum; a revision tells states of a folder apart for whoever writes it, and guards nothing.
 type share [4]uint64
 
 func (s *share) add(other share) {
@@ -67,16 +80,17 @@ func (s *share) add(other share) {
 	}
 }
 
-// shareOf returns the share of the file under its name, which never changes.
-func (f *file) shareOf(name string) share {
-	if f.shared && f.shareHash == f.hash {
-		return f.share
+func (s *share) subtract(other share) {
+	for i := range s {
+		s[i] -= other[i]
 	}
+}
+
+func shareOf(name string, hash digest) (s share) {
 	// A hash has a fixed length and a name no zero byte, so that no two files are spelled alike.
-	sum := sha256.Sum256(append(append([]byte(name), 0), f.hash[:]...))
-	for i := range f.share {
-		f.share[i] = binary.BigEndian.Uint64(sum[8*i:])
+	sum := sha256.Sum256(append(append([]byte(name), 0), hash[:]...))
+	for i := range s {
+		s[i] = binary.BigEndian.Uint64(sum[8*i:])
 	}
-	f.shared, f.shareHash = true, f.hash
-	return f.share
+	return s
 }
