@@ -62,7 +62,7 @@ func startOutrigger(ctx context.Context, o options, dir string) (*target, error)
 		return nil, err
 	}
 	configs, err := clientConfigs(ctx, o, dir, at.xds)
-	if err != nil {
+	if err = errors.Join(err, awaitReady(ctx, at.metrics)); err != nil { // Reading the folder is no part of a first connection.
 		return nil, errors.Join(err, p.stop(ctx))
 	}
 	return &target{process: p, fleet: newFleet(configs, p), dir: dir, address: at.xds, metrics: at.metrics}, nil
