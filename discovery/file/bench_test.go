@@ -32,34 +32,56 @@ func BenchmarkFolderChange(b *testing.B) {
 	}
 }
 
-func benchChange(b *testing.B, files int) {
+// BenchmarkFolderLoad is the first look at 1,000 files, without reading them from disk.
+func BenchmarkFolderLoad(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		benchFolder(b, 1000)
+	}
+}
+
+// benched is a folder whose files are written by a benchmark.
+type benched struct {
+	*run
+	now time.Time
+}
+
+// benchFolder has taken in a folder of so many files.
+func benchFolder(b *testing.B, files int) *benched {
 	b.Helper()
-	dir := b.TempDir()
 	m := newMesh(discovery.SourceID{Kind: "file", Name: "bench"})
-	r := &run{mesh: m, folder: newFolder(dir, m, DefaultSettle)}
-	now := time.Unix(1e9, 0)
-	write := func(i, network int) {
-		name := fmt.Sprintf("service-%d.yaml", i)
-		data := fmt.Appendf(nil, benchYAML, i, i/250, 1+i%250, network)
-		known := r.folder.files[name]
-		if known == nil {
-			known = &file{}
-		}
-		r.folder.touch(name, placed)
-		r.folder.judge(name, known, content{data: data}, now)
-	}
+	r := &benched{run: &run{mesh: m, folder: newFolder(b.TempDir(), m, DefaultSettle)}, now: time.Unix(1e9, 0)}
 	for i := range files {
-		write(i, 20)
+		r.write(i, 20)
 	}
-	r.folder.due(now)
 	r.folder.complete = true
 	m.settle()
 	update, _ := r.pending()
+	if len(update.Endpoints) != files {
+		b.Fatalf("%d endpoints", len(update.Endpoints))
+	}
 	r.sent(update)
+	return r
+}
+
+// write puts a service into place; its first endpoint is in a network of this number.
+func (r *benched) write(i, network int) {
+	name := fmt.Sprintf("service-%d.yaml", i)
+	known := r.folder.files[name]
+	if known == nil {
+		known = &file{}
+	}
+	r.folder.touch(name, placed)
+	r.folder.judge(name, known, content{data: fmt.Appendf(nil, benchYAML, i, i/250, 1+i%250, network)}, r.now)
+}
+
+func benchChange(b *testing.B, files int) {
+	b.Helper()
+	r := benchFolder(b, files)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		write(i%files, 21+i/files%200)
-		m.settle()
+		r.write(i%files, 21+i/files%200)
+		r.mesh.settle()
 		update, ready := r.pending()
 		if !ready || len(update.Endpoints) != 1 {
 			b.Fatalf("%d endpoints, ready %t", len(update.Endpoints), ready)

@@ -31,6 +31,8 @@ type decoder struct {
 	depth int
 }
 
+func newDecoder() *decoder { return &decoder{fields: make(map[reflect.Type]map[string][]int)} }
+
 func (d *decoder) fault(n *yaml.Node, at *field.Path, reason, message string) {
 	d.faults = append(d.faults, fault{line: n.Line, field: text(at), reason: reason, message: message})
 }

@@ -23,6 +23,8 @@ type folder struct {
 	dir    string
 	settle time.Duration
 	mesh   *mesh
+	// decoder remembers the shapes of objects from one file to the next.
+	decoder *decoder
 	// files are keyed by their names from dir, with slashes.
 	files map[string]*file
 	// deferred are names that are judged when nothing happened to them until then; "" is the folder itself.
@@ -59,7 +61,7 @@ type file struct {
 
 func newFolder(dir string, m *mesh, settle time.Duration) *folder {
 	return &folder{
-		dir: dir, settle: settle, mesh: m,
+		dir: dir, settle: settle, mesh: m, decoder: newDecoder(),
 		files: make(map[string]*file), deferred: make(map[string]wait), told: make(map[string]told),
 		unreadable: make(map[string]error), unknown: make(map[string]error),
 		entered: func(string, fs.FileInfo) {},

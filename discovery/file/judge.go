@@ -64,7 +64,7 @@ func (f *folder) judge(name string, known *file, read content, now time.Time) {
 	if !whole && f.undecided(name, hash, now) {
 		return
 	}
-	next := parse(name, read.data, known.good)
+	next := f.decoder.file(name, read.data, known.good)
 	if whole && next.bad() && f.undecided(name, hash, now) {
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -51,13 +50,17 @@ func (p *parsed) bad() bool {
 
 // parse is ParseFile; before may be what was parsed of an earlier version.
 func parse(name string, data []byte, before *parsed) *parsed {
+	return newDecoder().file(name, data, before)
+}
+
+// file reads a file. Many files may be read one after another.
+func (d *decoder) file(name string, data []byte, before *parsed) *parsed {
 	p := &parsed{known: make(map[digest]*result)}
 	documents := split(data)
 	if fault := check(data, documents); fault != nil {
 		p.problems = []discovery.Problem{fault.problem(name, discovery.ObjectID{}, 0)}
 		return p
 	}
-	d := &decoder{fields: make(map[reflect.Type]map[string][]int)}
 	for _, doc := range documents {
 		key := digest(sha256.Sum256(doc.text))
 		found := p.known[key]
