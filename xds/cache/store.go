@@ -36,8 +36,8 @@ type Store struct {
 	layers map[LayerID]*layer
 	views  map[string]*view
 	nodes  map[string]*view
-	// byLayer finds the views that hold a layer.
-	byLayer map[LayerID]map[*view]struct{}
+	// byLayer finds the views that hold a layer, by the key of their scope.
+	byLayer map[LayerID]map[string]map[*view]struct{}
 	// streams are the open subscriptions by node.
 	streams map[string]map[*Subscription]struct{}
 }
@@ -46,7 +46,7 @@ type Store struct {
 func NewStore() *Store {
 	return &Store{
 		layers: map[LayerID]*layer{}, views: map[string]*view{}, nodes: map[string]*view{},
-		byLayer: map[LayerID]map[*view]struct{}{}, streams: map[string]map[*Subscription]struct{}{},
+		byLayer: map[LayerID]map[string]map[*view]struct{}{}, streams: map[string]map[*Subscription]struct{}{},
 	}
 }
 
@@ -120,9 +120,7 @@ func (s *Store) apply(changes []Change) map[*view]struct{} {
 	for id, keys := range dirty {
 		for key := range keys {
 			delete(s.layers[id].current, key)
-		}
-		for v := range s.byLayer[id] {
-			if _, ok := keys[v.spec.Scope.key]; ok {
+			for v := range s.byLayer[id][key] {
 				touched[v] = struct{}{}
 			}
 		}
@@ -199,10 +197,7 @@ func (s *Store) acquire(spec ViewSpec) *view {
 		s.views[key] = v
 		for _, id := range v.spec.Layers {
 			s.layer(id).acquire(spec.Scope)
-			if s.byLayer[id] == nil {
-				s.byLayer[id] = map[*view]struct{}{}
-			}
-			s.byLayer[id][v] = struct{}{}
+			s.holds(id, v)
 		}
 		v.snapshot.Store(s.snapshotOf(v))
 	}
@@ -217,11 +212,31 @@ func (s *Store) release(v *view) {
 	delete(s.views, v.key)
 	for _, id := range v.spec.Layers {
 		s.layers[id].release(v.spec.Scope)
-		delete(s.byLayer[id], v)
-		if len(s.byLayer[id]) == 0 {
-			delete(s.byLayer, id)
-		}
+		s.holdsNoMore(id, v)
 		s.dropIfUnused(id)
+	}
+}
+
+// holds notes that a view holds a layer.
+func (s *Store) holds(id LayerID, v *view) {
+	byScope, key := s.byLayer[id], v.spec.Scope.key
+	if byScope == nil {
+		byScope = map[string]map[*view]struct{}{}
+		s.byLayer[id] = byScope
+	}
+	if byScope[key] == nil {
+		byScope[key] = map[*view]struct{}{}
+	}
+	byScope[key][v] = struct{}{}
+}
+
+func (s *Store) holdsNoMore(id LayerID, v *view) {
+	byScope, key := s.byLayer[id], v.spec.Scope.key
+	if delete(byScope[key], v); len(byScope[key]) == 0 {
+		delete(byScope, key)
+	}
+	if len(byScope) == 0 {
+		delete(s.byLayer, id)
 	}
 }
 
