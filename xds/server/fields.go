@@ -49,6 +49,19 @@ func (w *walk) short() bool {
 	return true
 }
 
+// alike goes over the fields that follow the present one and are short and of its number, as a list's are, and returns
+// how many there are.
+func (w *walk) alike() (n int) {
+	tag, b := byte(w.field)<<3|byte(protowire.BytesType), w.b
+	at := w.at
+	for at+2 <= len(b) && b[at] == tag && b[at+1] < 0x80 && int(b[at+1]) <= len(b)-at-2 {
+		at += 2 + int(b[at+1])
+		n++
+	}
+	w.at = at
+	return n
+}
+
 // long takes any field, and reports whether it holds bytes.
 func (w *walk) long() bool {
 	field, kind, n := protowire.ConsumeTag(w.b[w.at:])

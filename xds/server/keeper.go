@@ -17,12 +17,14 @@ func newKeeper(b []byte, at int) keeper { return keeper{copied: string(b), at: a
 
 // keep returns the part of the message from one place to another.
 func (k keeper) keep(from, to int) (string, error) {
-	part := k.copied[from-k.at : to-k.at]
+	part := k.part(from, to)
 	if !k.plain && !utf8.ValidString(part) {
 		return "", errNotUTF8
 	}
 	return part, nil
 }
+
+func (k keeper) part(from, to int) string { return k.copied[from-k.at : to-k.at] }
 
 func (k keeper) append(list []string, from, to int) ([]string, error) {
 	part, err := k.keep(from, to)

@@ -75,17 +75,18 @@ func (r *request) prepare(b []byte) (keeper, error) {
 	from, to := len(b), 0
 	w := walk{b: b}
 	for w.next() {
+		first := w.from
 		switch w.field {
 		case requestSubscribe:
-			subscribe++
+			subscribe += 1 + w.alike()
 		case requestUnsubscribe:
-			unsubscribe++
+			unsubscribe += 1 + w.alike()
 		case requestVersions:
-			versions++
+			versions += 1 + w.alike()
 		default:
 			continue
 		}
-		from, to = min(from, w.from), w.to
+		from, to = min(from, first), w.at
 	}
 	if w.err != nil || to == 0 {
 		return keeper{}, w.err
@@ -132,6 +133,9 @@ func (r *request) setType(url []byte) error {
 
 // decodeHeld reads an entry of initial_resource_versions, at which w stands.
 func decodeHeld(w *walk, k keeper) (h held, err error) {
+	if name, version, ok := pair(w.b, w.from, w.to); ok && k.plain {
+		return held{name: k.part(w.from+2, name), version: k.part(name+2, version)}, nil
+	}
 	entry := walk{b: w.b[:w.to], at: w.from}
 	for err == nil && entry.next() {
 		switch entry.field {
@@ -142,6 +146,21 @@ func decodeHeld(w *walk, k keeper) (h held, err error) {
 		}
 	}
 	return h, cmp.Or(err, entry.err)
+}
+
+// pair tells where the name and the version of an entry end that has both and nothing else, each with a tag and a length
+// of one byte.
+func pair(b []byte, from, to int) (name, version int, ok bool) {
+	const nameTag, versionTag = 1<<3 | byte(protowire.BytesType), 2<<3 | byte(protowire.BytesType)
+	if from+4 > to || b[from] != nameTag || b[from+1] >= 0x80 {
+		return 0, 0, false
+	}
+	name = from + 2 + int(b[from+1])
+	if name+2 > to || b[name] != versionTag || b[name+1] >= 0x80 {
+		return 0, 0, false
+	}
+	version = name + 2 + int(b[name+1])
+	return name, version, version == to
 }
 
 // decodeError reads the message of a google.rpc.Status, bounded.
