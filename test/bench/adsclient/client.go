@@ -40,7 +40,8 @@ type Config struct {
 type Client struct {
 	config   Config
 	versions [cache.NumTypes]map[string]string
-	asked    [cache.NumTypes]bool
+	asked    [cache.NumTypes]bool // on the present stream
+	wanted   [cache.NumTypes]bool // on any stream so far
 	stream   grpc.ClientStream
 	runs     int
 	// Counts are of all since the client was made.
@@ -123,13 +124,12 @@ func (c *Client) follow() error {
 	}
 }
 
-// begin asks for clusters, and on a later stream at once for every type that was asked for on the one before: nothing
-// need come for a client that has all.
+// begin asks for clusters, and on a later stream at once for every type that was ever asked for: nothing
+// need come for a client that has all. A stream that ended before it had asked for all makes no difference.
 func (c *Client) begin() error {
-	before := c.asked
 	c.asked = [cache.NumTypes]bool{}
 	for t := range cache.Type(cache.NumTypes) {
-		if t != cache.Cluster && !before[t] {
+		if t != cache.Cluster && !c.wanted[t] {
 			continue
 		}
 		if err := c.open(t, c.wants(t)); err != nil {
@@ -228,7 +228,7 @@ func (c *Client) subscribe(t cache.Type, names []string) error {
 
 // open sends the first request of a type on the stream, with all that the client has of it.
 func (c *Client) open(t cache.Type, names []string) error {
-	c.asked[t] = true
+	c.asked[t], c.wanted[t] = true, true
 	request := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: t.URL(), InitialResourceVersions: c.versions[t]}
 	if t != cache.Cluster && t != cache.Listener {
 		request.ResourceNamesSubscribe = union(names, c.versions[t])

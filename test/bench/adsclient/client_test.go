@@ -3,6 +3,7 @@ package adsclient
 import (
 	"errors"
 	"io"
+	"slices"
 	"testing"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -197,5 +198,34 @@ func TestSaysWhyTheStreamEnded(t *testing.T) {
 	c.stream = &endedStream{waiting: 2, why: why}
 	if err := c.send(asks(cache.Route, "a")); !errors.Is(err, why) {
 		t.Errorf("error %v, want %v", err, why)
+	}
+}
+
+// TestComesBackAfterItWasTurnedAway: a stream that ended at its first request does not make the next one ask for less.
+func TestComesBackAfterItWasTurnedAway(t *testing.T) {
+	stream := &sentStream{}
+	c := New(Config{Node: "shop/web", Cluster: "shop/default"})
+	c.stream = stream
+	for _, r := range []Response{response(cache.Cluster, "outbound|80||c"), response(cache.Endpoints, "outbound|80||c")} {
+		if err := c.take(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	away := errors.New("too many streams open now")
+	c.stream = &endedStream{why: away}
+	if err := c.begin(); !errors.Is(err, away) {
+		t.Fatalf("error %v, want %v", err, away)
+	}
+	stream.sent = nil
+	c.stream = stream
+	if err := c.begin(); err != nil {
+		t.Fatal(err)
+	}
+	var types []string
+	for _, r := range stream.sent {
+		types = append(types, r.TypeUrl)
+	}
+	if want := []string{cache.Cluster.URL(), cache.Endpoints.URL(), cache.Secret.URL()}; !slices.Equal(types, want) {
+		t.Errorf("asks for %q, want %q", types, want)
 	}
 }
