@@ -35,7 +35,7 @@ func (c httpChain) filter() *listenerv3.Filter {
 		StatPrefix:                 string(c.direction),
 		RouteSpecifier:             &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{RouteConfigName: c.routes, ConfigSource: ads()}},
 		HttpFilters:                []*hcmv3.HttpFilter{router},
-		AccessLog:                  requestLog(c.direction),
+		AccessLog:                  requestLogs[c.direction],
 		HttpProtocolOptions:        &corev3.Http1ProtocolOptions{AcceptHttp_10: true, DefaultHostForHttp_10: hostForHTTP10},
 		UpgradeConfigs:             []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}},
 		ServerHeaderTransformation: hcmv3.HttpConnectionManager_PASS_THROUGH,

@@ -37,7 +37,7 @@ func (c tcpChain) filter() *listenerv3.Filter {
 	proxy := &tcpv3.TcpProxy{
 		StatPrefix:       string(c.direction),
 		ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: c.cluster},
-		AccessLog:        connectionLog(c.direction),
+		AccessLog:        connectionLogs[c.direction],
 	}
 	if c.attempts > 0 {
 		proxy.MaxConnectAttempts = number(c.attempts)
