@@ -49,3 +49,20 @@ func benchService(i int, body string) Change {
 	r := NewResource(ResourceConfig{Type: Endpoints, Name: name, Group: fmt.Sprintf("bench/service-%d", i), Body: []byte(body)})
 	return Change{Layer: "mesh", Ref: Ref{Type: Endpoints, Name: name}, Resource: r}
 }
+
+// BenchmarkListing makes the listing of 1,000 resources.
+func BenchmarkListing(b *testing.B) {
+	s := NewStore()
+	p := Publication{Nodes: map[string]*ViewSpec{"n": {Layers: []LayerID{"class", "mesh"}, Scope: All}}}
+	for i := range 1000 {
+		p.Changes = append(p.Changes, benchService(i, "0"))
+	}
+	s.Publish(p)
+	info, _ := s.View("n")
+	b.ReportAllocs()
+	for b.Loop() {
+		if l := info.Snapshot.newListing(Endpoints); l.Names().Len() != 1000 {
+			b.Fatalf("%d names", l.Names().Len())
+		}
+	}
+}

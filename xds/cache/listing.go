@@ -58,14 +58,16 @@ func (s *Snapshot) Listing(t Type) *Listing {
 func (s *Snapshot) newListing(t Type) *Listing {
 	size := s.Len(t)
 	l := &Listing{snapshot: s, resources: make([]*Resource, 0, size)}
-	names, versions := make([]string, 0, size), make([]string, 0, size)
+	names := make([]string, 0, size)
+	l.versions = make([]string, 0, size)
 	s.All(t, func(r *Resource) bool {
 		l.resources = append(l.resources, r)
-		names, versions = append(names, r.name), append(versions, r.version)
+		names, l.versions = append(names, r.name), append(l.versions, r.version)
 		l.size += len(r.chunk)
 		return true
 	})
-	l.names, l.versions = newNames(names), packed(versions)
+	l.names = newNames(names)
+	pack(l.versions)
 	l.chunks, l.refs = sync.OnceValue(l.join), sync.OnceValue(l.reference)
 	return l
 }

@@ -19,7 +19,7 @@ type place struct{ hash, position uint32 }
 
 // newNames makes the set of some names; those that come again are left out.
 func newNames(names []string) *Names {
-	n := &Names{table: make([]place, tableSize(len(names)))}
+	n := &Names{list: make([]string, 0, len(names)), table: make([]place, tableSize(len(names)))}
 	for _, name := range names {
 		if at, known := n.find(name); !known {
 			n.list = append(n.list, name)
@@ -30,7 +30,7 @@ func newNames(names []string) *Names {
 	if 4*len(n.list) < len(names) {
 		return newNames(n.list) // A table for few.
 	}
-	n.list = packed(n.list)
+	pack(n.list)
 	return n
 }
 
@@ -59,14 +59,12 @@ func (n *Names) find(name string) (at int, known bool) {
 	}
 }
 
-// packed copies strings into one, of which the result holds the parts.
-func packed(list []string) []string {
+// pack puts parts of one string in the place of equal ones.
+func pack(list []string) {
 	all := strings.Join(list, "")
-	parts := make([]string, len(list))
 	for i, part := range list {
-		parts[i], all = all[:len(part)], all[len(part):]
+		list[i], all = all[:len(part)], all[len(part):]
 	}
-	return parts
 }
 
 // Len returns how many names there are.
