@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -24,8 +23,6 @@ type Server struct {
 	draining chan struct{} // closed by Drain
 	ended    chan struct{} // closed when Drain has lost patience
 	work     sync.WaitGroup
-
-	opened atomic.Uint64
 
 	mu      sync.Mutex
 	shut    bool
@@ -85,13 +82,9 @@ func (s *Server) serve(from caller, over carrier) {
 		over.End(err)
 		return
 	}
-	s.opened.Add(1)
 	s.config.Observer.Opened(st.peer)
 	st.start()
 }
-
-// Opened is how many streams were let in so far.
-func (s *Server) Opened() uint64 { return s.opened.Load() }
 
 // closed forgets a stream at its end.
 func (s *Server) closed(st *stream, reason string, err error) {

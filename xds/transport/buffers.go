@@ -10,7 +10,7 @@ import (
 const (
 	smallBuffer = 4 << 10
 	batchBuffer = batch + 8<<10
-	largeBuffer = 4 * batchBuffer
+	largeBuffer = 2 * batchBuffer
 )
 
 var (

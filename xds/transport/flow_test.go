@@ -220,6 +220,7 @@ func TestUnreadSocket(t *testing.T) {
 				t.Error("1 MB is on its way to who reads nothing")
 			}
 		}
+		synctest.Wait() // What fits on the way is on it.
 		for range maxIdleFrames - 100 {
 			c.do(func(f *http2.Framer) error { return f.WriteSettings() })
 		}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
+
+	"outrigger.dev/outrigger/cmd/outrigger/internal/metrics"
+	"outrigger.dev/outrigger/xds/server"
 )
 
 const (
@@ -14,23 +18,24 @@ const (
 	calmPercent = 40
 	// collectorEvery is how often it is asked which of the two it is.
 	collectorEvery = 10 * time.Second
-	// stormStreams is how many streams begin in that time at least where proxies come back.
+	// stormStreams is how many streams begin between two looks at least where proxies come back.
 	stormStreams = 20
 )
 
 // collector suits Go's garbage collection to what happens, and gives memory back to the machine when proxies that all
 // came at once are served. GOGC in the environment stands.
 type collector struct {
-	opened func() uint64 // streams that began so far
-	set    func(percent int)
-	free   func()
+	set  func(percent int)
+	free func()
 
-	last  uint64
+	mu    sync.Mutex
+	came  int // streams that began since the last look
 	storm bool
 }
 
-func newCollector(opened func() uint64) *collector {
-	c := &collector{opened: opened, set: func(percent int) { debug.SetGCPercent(percent) }, free: debug.FreeOSMemory}
+func newCollector() *collector {
+	// What a start brings is a storm: sources that are read, and proxies that come back.
+	c := &collector{storm: true, set: func(percent int) { debug.SetGCPercent(percent) }, free: debug.FreeOSMemory}
 	if os.Getenv("GOGC") != "" {
 		c.set = func(int) {}
 	}
@@ -42,7 +47,6 @@ func (c *collector) run(ctx context.Context) error {
 	ticker := time.NewTicker(collectorEvery)
 	defer ticker.Stop()
 	defer c.set(stormPercent)
-	c.begin()
 	for {
 		select {
 		case <-ctx.Done():
@@ -53,7 +57,16 @@ func (c *collector) run(ctx context.Context) error {
 	}
 }
 
-// begin expects what a start brings: sources that are read and proxies that come back.
+// opened is told of every stream that begins.
+func (c *collector) opened() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.came++; c.came >= stormStreams && !c.storm {
+		c.begin()
+	}
+}
+
+// begin expects many streams. The caller holds mu.
 func (c *collector) begin() {
 	c.storm = true
 	c.set(stormPercent)
@@ -61,15 +74,27 @@ func (c *collector) begin() {
 
 // look tells a storm from calm: it is over when nobody has come since the last look.
 func (c *collector) look() {
-	opened := c.opened()
-	came := opened - c.last
-	c.last = opened
-	switch {
-	case !c.storm && came >= stormStreams:
-		c.begin()
-	case c.storm && came == 0:
+	c.mu.Lock()
+	over := c.storm && c.came == 0
+	c.came = 0
+	if over {
 		c.storm = false
 		c.set(calmPercent)
-		c.free()
 	}
+	c.mu.Unlock()
+	if over {
+		c.free() // It takes its time.
+	}
+}
+
+// engineObserver tells the collector, too, of streams that begin.
+type engineObserver struct {
+	*metrics.Engine
+	collector *collector
+}
+
+// Opened counts a stream.
+func (o engineObserver) Opened(peer server.Peer) {
+	o.Engine.Opened(peer)
+	o.collector.opened()
 }

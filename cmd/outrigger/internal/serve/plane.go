@@ -40,12 +40,13 @@ type plane struct {
 	debug  *debug.Service
 	csds   *grpc.Server
 
-	replicas *replicas
+	replicas  *replicas
+	collector *collector
 }
 
 // newPlane puts the parts together in the order in which data goes through them.
 func newPlane(c Config, id *identity, replicas *replicas) (*plane, error) {
-	p := &plane{config: c, ready: newReadiness(), replicas: replicas, looked: make(chan struct{})}
+	p := &plane{config: c, ready: newReadiness(), replicas: replicas, looked: make(chan struct{}), collector: newCollector()}
 	p.metrics = metrics.New(metrics.Build{Version: c.Version, Revision: c.Revision, Go: runtime.Version()})
 	store, problems, members := cache.NewStore(), newBoard(), newMembers()
 	if err := p.addSources(); err != nil {
@@ -165,7 +166,7 @@ func retireDelay(proxyDrain time.Duration) time.Duration {
 func (p *plane) addEngine(store *cache.Store, auth *authenticator, sessions *secrets, id *identity) error {
 	var err error
 	p.engine, err = server.New(server.Config{
-		Store: store, Auth: auth, Secrets: sessions, Observer: p.metrics.Engine, Logger: p.config.Logger,
+		Store: store, Auth: auth, Secrets: sessions, Observer: engineObserver{p.metrics.Engine, p.collector}, Logger: p.config.Logger,
 		Synced: p.feed.Ready(), Identifier: "outrigger " + p.config.Version,
 		MemoryShort: newMemory().short,
 		Timing:      server.Timing{Drain: p.config.ProxyDrainTime, MaxConnectionAge: p.config.MaxConnectionAge},
@@ -191,7 +192,7 @@ func (p *plane) run(ctx context.Context, l *listeners) error {
 		p.cluster.start(group, p.input.sources)
 	}
 	group.start("feed", p.feed.Run)
-	group.start("memory", newCollector(p.engine.Opened).run)
+	group.start("memory", p.collector.run)
 	group.start("xds", func(ctx context.Context) error { return serveXDS(ctx, p.xds, l.xds) })
 	group.start("csds", func(ctx context.Context) error { return serveGRPC(ctx, p.csds, l.csds) })
 	group.start("debug", func(ctx context.Context) error {
