@@ -21,8 +21,8 @@ const (
 
 // awaitLink waits until the pod reaches itself and the node by all addresses. The kernel sets up a link in the background: until it has, an
 // address of the pod's own would be taken for one outside.
-func (p *Pod) awaitLink(node *Pod) error {
-	ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
+func (p *Pod) awaitLink(ctx context.Context, node *Pod) error {
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
 	for _, to := range []netip.Addr{p.IPv4, p.IPv6, node.IPv4, node.IPv6} {
 		if err := p.await(ctx, to); err != nil {

@@ -1,6 +1,7 @@
 package podnet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -51,8 +52,8 @@ func New() (*Network, error) {
 // Node is the node: what it sends to a pod comes from outside of it, as a kubelet's probes do.
 func (n *Network) Node() *Pod { return n.node }
 
-// Add makes a pod and joins it to the others.
-func (n *Network) Add(name string) (*Pod, error) {
+// Add makes a pod and joins it to the others, which takes some milliseconds, and is given up when ctx ends.
+func (n *Network) Add(ctx context.Context, name string) (*Pod, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(n.pods) == maxPods {
@@ -62,7 +63,7 @@ func (n *Network) Add(name string) (*Pod, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.join(pod); err != nil {
+	if err := n.join(ctx, pod); err != nil {
 		return nil, errors.Join(fmt.Errorf("pod %s: %w", name, err), pod.close())
 	}
 	n.pods = append(n.pods, pod)
@@ -70,7 +71,7 @@ func (n *Network) Add(name string) (*Pod, error) {
 }
 
 // join lays a cable from the bridge to the pod.
-func (n *Network) join(pod *Pod) error {
+func (n *Network) join(ctx context.Context, pod *Pod) error {
 	attributes := netlink.NewLinkAttrs()
 	attributes.Name = fmt.Sprintf("pod%d", len(n.pods))
 	attributes.MasterIndex = n.bridge
@@ -84,7 +85,7 @@ func (n *Network) join(pod *Pod) error {
 	if err := pod.configure(func(h *netlink.Handle) error { return pod.plug(h, n.node) }); err != nil {
 		return err
 	}
-	return pod.awaitLink(n.node)
+	return pod.awaitLink(ctx, n.node)
 }
 
 // addBridge makes the node's part of the network.

@@ -47,7 +47,7 @@ func New(tb testing.TB) *Lab {
 // Pod adds a pod.
 func (l *Lab) Pod(tb testing.TB, name string) *Pod {
 	tb.Helper()
-	pod, err := l.network.Add(name)
+	pod, err := l.network.Add(tb.Context(), name)
 	if err != nil {
 		tb.Fatal(err)
 	}

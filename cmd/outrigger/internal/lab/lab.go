@@ -121,10 +121,10 @@ func (l *lab) start(ctx context.Context) error {
 }
 
 // makePods makes the network, the rules, and what the mesh and the shells know of the pods.
-func (l *lab) makePods(context.Context) error {
+func (l *lab) makePods(ctx context.Context) error {
 	var workloads strings.Builder
 	for _, s := range specs() {
-		made, err := l.network.Add(s.name) //nolint:contextcheck // the wait for a link has a limit of its own
+		made, err := l.network.Add(ctx, s.name)
 		if err != nil {
 			return err
 		}
