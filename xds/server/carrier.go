@@ -12,7 +12,8 @@ import (
 type carrier interface {
 	// Tell names who is told when there is something to receive, and when all is sent.
 	Tell(events transport.Events)
-	// receive returns the next message, nil when none has come; first says whether it is the stream's first.
+	// receive returns the next message, nil when none has come; first says whether it is the stream's first. It holds good
+	// until the next one.
 	receive(first bool) (*request, error)
 	// send reports whether all is on its way; if not, the events tell when it is.
 	send(responses []*response) bool
@@ -23,32 +24,40 @@ type carrier interface {
 }
 
 // deltaCarrier carries the delta form.
-type deltaCarrier struct{ *transport.Stream }
-
-func (c deltaCarrier) receive(first bool) (r *request, err error) {
-	_, err = c.Receive(func(message []byte) {
-		r = &request{first: first}
-		r.malformed = r.decode(message)
-	})
-	return r, err
+type deltaCarrier struct {
+	*transport.Stream
+	last request
 }
 
-func (c deltaCarrier) send(responses []*response) bool {
+func (c *deltaCarrier) receive(first bool) (*request, error) {
+	c.last = request{first: first}
+	came, err := c.Receive(func(message []byte) { c.last.malformed = c.last.decode(message) })
+	if !came {
+		return nil, err
+	}
+	return &c.last, nil
+}
+
+func (c *deltaCarrier) send(responses []*response) bool {
 	return c.Send(messages(responses, (*response).chunks)...)
 }
 
 // sotwCarrier carries the state-of-the-world form.
-type sotwCarrier struct{ *transport.Stream }
-
-func (c sotwCarrier) receive(first bool) (r *request, err error) {
-	_, err = c.Receive(func(message []byte) {
-		r = &request{first: first}
-		r.malformed = (*sotwRequest)(r).decode(message)
-	})
-	return r, err
+type sotwCarrier struct {
+	*transport.Stream
+	last request
 }
 
-func (c sotwCarrier) send(responses []*response) bool {
+func (c *sotwCarrier) receive(first bool) (*request, error) {
+	c.last = request{first: first}
+	came, err := c.Receive(func(message []byte) { c.last.malformed = (*sotwRequest)(&c.last).decode(message) })
+	if !came {
+		return nil, err
+	}
+	return &c.last, nil
+}
+
+func (c *sotwCarrier) send(responses []*response) bool {
 	return c.Send(messages(responses, (*response).sotwChunks)...)
 }
 

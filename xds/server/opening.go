@@ -78,7 +78,7 @@ func (st *stream) open(ctx context.Context, first *request) error {
 }
 
 func (st *stream) isSotw() bool {
-	_, ok := st.carrier.(sotwCarrier)
+	_, ok := st.carrier.(*sotwCarrier)
 	return ok
 }
 

@@ -7,6 +7,10 @@ type outbox struct {
 	size   int // bytes that are left
 	chunks [][]byte
 	first  int // bytes of the first chunk that are written
+
+	// few and head are for the usual message: short, and sent while nothing waits.
+	few  [4][]byte
+	head [messageHead]byte
 }
 
 // messageHead is the length of what gRPC puts before a message: a byte for compression and its length.
@@ -18,7 +22,12 @@ func (o *outbox) add(message [][]byte) {
 	for _, chunk := range message {
 		size += len(chunk)
 	}
-	head := make([]byte, messageHead)
+	var head []byte
+	if o.size == 0 {
+		o.chunks, head = o.few[:0], o.head[:]
+	} else {
+		head = make([]byte, messageHead)
+	}
 	binary.BigEndian.PutUint32(head[1:], uint32(size))
 	o.chunks = append(append(o.chunks, head), message...)
 	o.size += messageHead + size

@@ -25,10 +25,14 @@ type socket struct {
 	busy   bool   // the goroutine is at it
 	closed bool   // by Close, or once nothing is kept
 	err    error
+	rest   []byte // what writeRest has to write
+	// write is writeRest, made a function once.
+	write func(fd uintptr) bool
 }
 
 func newSocket(conn net.Conn, work *sync.WaitGroup) *socket {
 	s := &socket{Conn: conn, work: work}
+	s.write = s.writeRest
 	if tcp, ok := conn.(syscall.Conn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {
 			s.raw = raw
@@ -77,17 +81,19 @@ func (s *socket) try(p []byte) []byte {
 	if s.raw == nil {
 		return p
 	}
-	err := s.raw.Write(func(fd uintptr) bool {
-		var n int
-		if n, s.err = writeSome(int(fd), p); n > 0 {
-			p = p[n:]
-		}
-		return true
-	})
-	if s.err == nil {
+	s.rest = p
+	if err := s.raw.Write(s.write); s.err == nil {
 		s.err = err
 	}
+	p, s.rest = s.rest, nil
 	return p
+}
+
+// writeRest writes what the kernel takes of rest. It always is done: it does not wait.
+func (s *socket) writeRest(fd uintptr) bool {
+	n, err := writeSome(int(fd), s.rest)
+	s.rest, s.err = s.rest[n:], err
+	return true
 }
 
 // writeSome writes until all is written or the kernel takes no more.
