@@ -206,9 +206,11 @@ func TestVerifyRefusesClaims(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = verifier.Verify(forge(t, verifier.config.Dir, payload))
-			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.say) {
-				t.Fatalf("error %v, want %v saying %q", err, test.want, test.say)
+			forged := forge(t, verifier.config.Dir, payload)
+			for range 2 { // What is remembered of a token is not that its signature is good.
+				if _, err = verifier.Verify(forged); !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.say) {
+					t.Fatalf("error %v, want %v saying %q", err, test.want, test.say)
+				}
 			}
 		})
 	}

@@ -88,3 +88,23 @@ func TestListingIsSharedWhileItIsUsed(t *testing.T) {
 		t.Error("a listing that nobody uses is kept")
 	}
 }
+
+// TestNamesOfOneHash: two names whose hashes are the same are two.
+func TestNamesOfOneHash(t *testing.T) {
+	const one, other, third = "e97600", "e117992", "e97601"
+	if hashOf(one) != hashOf(other) {
+		t.Fatal("the names have two hashes")
+	}
+	names := newNames([]string{other, one})
+	for i, name := range []string{other, one} {
+		if position, ok := names.Position(name); !ok || position != i {
+			t.Errorf("%s is at %d, %t", name, position, ok)
+		}
+	}
+	if position, ok := newNames([]string{one}).Position(other); ok {
+		t.Errorf("%s is at %d among others", other, position)
+	}
+	if position, ok := names.Position(third); ok {
+		t.Errorf("%s is at %d among others", third, position)
+	}
+}

@@ -72,10 +72,10 @@ func (c *collector) begin() {
 	c.set(stormPercent)
 }
 
-// look tells a storm from calm: it is over when nobody has come since the last look.
+// look tells a storm from calm: it is over when few have come since the last look, as new proxies always do.
 func (c *collector) look() {
 	c.mu.Lock()
-	over := c.storm && c.came == 0
+	over := c.storm && c.came < stormStreams
 	c.came = 0
 	if over {
 		c.storm = false
