@@ -9,7 +9,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// authenticate tells who the caller is, from the headers and the TLS connection alone, and lets the stream in.
+// authenticate tells who the caller is, from the headers and the TLS connection alone. What it returns has to be left also
+// where there is an error.
 func (s *Server) authenticate(ctx context.Context, from caller, revoke func(error)) (Admission, error) {
 	creds, err := credentialsOf(from)
 	if err != nil {
@@ -24,14 +25,14 @@ func (s *Server) authenticate(ctx context.Context, from caller, revoke func(erro
 		return admission, nil
 	case errors.Is(err, ErrUnauthenticated):
 		s.config.Observer.Refused(ReasonCredentials)
-		return Admission{}, status.Error(codes.Unauthenticated, err.Error())
+		return admission, status.Error(codes.Unauthenticated, err.Error())
 	case err == nil, errors.Is(err, ErrPermissionDenied):
 		s.config.Observer.Refused(ReasonDenied)
-		return Admission{}, status.Error(codes.PermissionDenied, deniedText(err))
+		return admission, status.Error(codes.PermissionDenied, deniedText(err))
 	default:
 		s.config.Observer.Refused(ReasonUnavailable)
 		s.config.Logger.Error("authentication failed", "error", err)
-		return Admission{}, status.Error(codes.Unavailable, "credentials cannot be checked now")
+		return admission, status.Error(codes.Unavailable, "credentials cannot be checked now")
 	}
 }
 

@@ -163,3 +163,26 @@ func TestRedacted(t *testing.T) {
 		t.Error("the secret itself is lost")
 	}
 }
+
+// faultyAuth is an authenticator that panics.
+type faultyAuth struct{}
+
+func (faultyAuth) Authenticate(context.Context, Credentials, func(error)) (Admission, error) {
+	panic("a fault in authentication")
+}
+
+// TestPanicInAuthentication: a fault in who lets peers in refuses that peer, is counted, and tells the client nothing.
+func TestPanicInAuthentication(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		t.Helper()
+		m := newMesh(t, func(c *Config) { c.Auth = faultyAuth{} })
+		c := m.connect("web", "token-of-web")
+		synctest.Wait()
+		if err := c.ended(); status.Code(err) != codes.Internal || strings.Contains(err.Error(), "fault") {
+			t.Errorf("the client was told %v", err)
+		}
+		if m.observer.panics != 1 || !strings.Contains(m.logs.String(), "stream panicked") {
+			t.Errorf("counted %d, logged %s", m.observer.panics, m.logs)
+		}
+	})
+}

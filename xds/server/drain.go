@@ -12,8 +12,8 @@ const cutTime = 5 * time.Second
 // finishes what is in flight and ends with Unavailable, so that the proxy
 // connects to another server or to this one's successor. When ctx ends, what
 // is left is cut; the error is that of ctx then. Drain returns when all is
-// over, or a few seconds after the cut: what hangs in gRPC even then ends with
-// the gRPC server's Stop. It may be called more than once.
+// over, or a few seconds after the cut: what hangs even then ends with
+// the Stop of its Transport. It may be called more than once.
 func (s *Server) Drain(ctx context.Context) error {
 	s.close()
 	over := make(chan struct{})

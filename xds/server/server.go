@@ -71,19 +71,28 @@ func (s *Server) methods() map[string]func(*transport.Stream) {
 // serve opens a stream for a caller that has shown who he is. Nothing that he sends is read before.
 func (s *Server) serve(from caller, over carrier) {
 	st := newStream(s, over)
-	admission, err := s.authenticate(over.Context(), from, st.revoke)
-	if err != nil {
+	if err := s.letIn(st, from); err != nil {
+		st.leftPeer()
+		_, err = st.outcome(err)
 		over.End(err)
 		return
 	}
+	st.start()
+}
+
+// letIn finds out whose a stream is, and whether it may be. The error is a status, or a fault of ours.
+func (s *Server) letIn(st *stream, from caller) (err error) {
+	defer recovered(&err)
+	admission, err := s.authenticate(st.carrier.Context(), from, st.revoke)
 	st.peer, st.left = admission.Peer, admission.Left
+	if err != nil {
+		return err
+	}
 	if err := s.admit(st, time.Now()); err != nil {
-		st.leftPeer()
-		over.End(err)
-		return
+		return err
 	}
 	s.config.Observer.Opened(st.peer)
-	st.start()
+	return nil
 }
 
 // closed forgets a stream at its end.

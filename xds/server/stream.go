@@ -94,8 +94,9 @@ func (st *stream) start() {
 func (st *stream) finish(err error) {
 	close(st.done)
 	reason, err := st.outcome(err)
-	st.leave()
-	st.server.closed(st, reason, err)
+	if fault := st.goSafely(reason, err); fault != nil {
+		_, err = st.outcome(fault)
+	}
 	st.carrier.End(err)
 }
 
@@ -119,6 +120,14 @@ func (st *stream) outcome(err error) (string, error) {
 	default:
 		return ReasonInvalid, err
 	}
+}
+
+// goSafely gives back what the stream has; the error is a fault of ours.
+func (st *stream) goSafely(reason string, err error) (fault error) {
+	defer recovered(&fault)
+	defer st.server.closed(st, reason, err)
+	st.leave()
+	return nil
 }
 
 // opening is everything up to the answer to the first request, which waits for its client.

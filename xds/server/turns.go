@@ -14,7 +14,7 @@ const (
 	turnAgain        // taken, and something has happened since
 	turnFree         // whoever has something for the stream may take it
 	turnQueued       // free, and in line for one of the server's goroutines
-	turnOver         // the stream has ended; its handler owns what is left
+	turnOver         // the stream has ended; who had the last turn owns what is left
 )
 
 // take makes the caller the owner; false means that there is one, who now looks once more, or that the stream is over.

@@ -69,6 +69,7 @@ func newConnection(s *Server, conn net.Conn) *connection {
 
 // begin shakes hands, and has the connection read by a goroutine whose stack has not grown by that.
 func (c *connection) begin() {
+	defer c.recovered()
 	if err := c.shakeHands(); err != nil {
 		c.end(fmt.Errorf("handshake: %w", err))
 		return
@@ -125,6 +126,7 @@ func (c *connection) greet() {
 
 // serve reads until the connection is over.
 func (c *connection) serve() {
+	defer c.recovered()
 	if err := c.readSettings(); err != nil {
 		c.end(err)
 		return
@@ -150,6 +152,7 @@ func (c *connection) end(err error) {
 		c.encrypt(frames) // Also where the client reads slowly: what was said last tells it why.
 	}
 	c.err = err
+	c.server.note(c, err)
 	streams := c.streams
 	c.streams = nil
 	c.timing.stop()
@@ -164,6 +167,7 @@ func (c *connection) end(err error) {
 
 // resume goes on writing where the kernel took no more.
 func (c *connection) resume() {
+	defer c.recovered()
 	c.mu.Lock()
 	defer c.unlock()
 	c.flush()
@@ -171,18 +175,20 @@ func (c *connection) resume() {
 
 // goAway has the client open no more streams here, and ends the connection once the last is over.
 func (c *connection) goAway() {
-	c.leave(http2.ErrCodeNo, "")
-}
-
-// leave is goAway with a reason.
-func (c *connection) leave(code http2.ErrCode, why string) {
+	c.tell(http2.ErrCodeNo, "")
 	c.mu.Lock()
-	c.sayGoAway(code, why)
 	over := c.isOver()
-	c.unlock()
+	c.mu.Unlock()
 	if over {
 		c.end(errStopped)
 	}
+}
+
+// tell tells the client once to open no more streams, and why.
+func (c *connection) tell(code http2.ErrCode, why string) {
+	c.mu.Lock()
+	defer c.unlock()
+	c.sayGoAway(code, why)
 }
 
 // sayGoAway tells the client once to open no more streams. The caller holds mu.

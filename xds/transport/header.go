@@ -29,6 +29,7 @@ func startOfAnswer() []field {
 func encode(fields []field) []byte {
 	var block bytes.Buffer
 	e := hpack.NewEncoder(&block)
+	e.SetMaxDynamicTableSize(0) // Said in each block, for clients that want a smaller table.
 	for _, f := range fields {
 		// A buffer takes all.
 		_ = e.WriteField(hpack.HeaderField{Name: f.name, Value: f.value, Sensitive: !isStatic(f)})
@@ -97,7 +98,7 @@ func escape(s string) string {
 	return string(b)
 }
 
-// refuse answers a call that is none: by HTTP where it is not gRPC, else by a status.
+// refusal answers a call that is none: by HTTP where it is not gRPC, else by a status.
 func refusal(id uint32, err *callError) http2.HeadersFrameParam {
 	fields := []field{{":status", strconv.Itoa(err.status)}}
 	if err.status == statusOK {
@@ -112,8 +113,5 @@ type callError struct {
 	code   codes.Code
 	text   string
 }
-
-// Error says why.
-func (e *callError) Error() string { return fmt.Sprintf("%d: %s", e.status, e.text) }
 
 const statusOK = 200

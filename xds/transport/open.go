@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // headers are those of a call that its server needs.
@@ -25,15 +27,15 @@ func (c *connection) onHeaders(frame *http2.MetaHeadersFrame) error {
 	id := frame.StreamID
 	c.mu.Lock()
 	open, fresh, leaving := c.streams[id], id > c.last, c.leaving
-	if !leaving {
-		c.last = max(c.last, id)
-	}
+	c.last = max(c.last, id)
 	c.mu.Unlock()
 	switch {
 	case open != nil:
 		return c.onTrailers(open, frame)
 	case id%2 == 0:
 		return http2.ConnectionError(http2.ErrCodeProtocol)
+	case !fresh && frame.StreamEnded() && len(frame.PseudoFields()) == 0: // Its end crossed ours.
+		return nil
 	case !fresh: // RFC 9113 5.1.1.
 		return http2.ConnectionError(http2.ErrCodeProtocol)
 	case leaving: // It was told so, and tries again elsewhere.
@@ -52,7 +54,7 @@ func (c *connection) onTrailers(s *Stream, frame *http2.MetaHeadersFrame) error 
 	events := s.events
 	c.mu.Unlock()
 	if events != nil {
-		events.Readable()
+		c.guarded(events, Events.Readable)
 	}
 	return nil
 }
@@ -66,7 +68,13 @@ func (c *connection) open(frame *http2.MetaHeadersFrame) error {
 	if refused != nil {
 		c.mu.Lock()
 		defer c.unlock()
-		return c.answer(func(f *http2.Framer) error { return f.WriteHeaders(refusal(frame.StreamID, refused)) })
+		return c.answer(func(f *http2.Framer) error {
+			err := f.WriteHeaders(refusal(frame.StreamID, refused))
+			if !frame.StreamEnded() {
+				err = errors.Join(err, f.WriteRSTStream(frame.StreamID, http2.ErrCodeNo))
+			}
+			return err
+		})
 	}
 	s, err := c.add(frame, timeout)
 	if err != nil {
@@ -75,10 +83,7 @@ func (c *connection) open(frame *http2.MetaHeadersFrame) error {
 	if s == nil {
 		return nil
 	}
-	c.server.work.Go(func() {
-		defer s.returned()
-		call(s)
-	})
+	c.server.work.Go(func() { s.run(call) })
 	return nil
 }
 
@@ -164,13 +169,13 @@ func timeoutOf(value string) (time.Duration, bool) {
 	if err != nil || n == 0 {
 		return 0, false
 	}
-	return time.Duration(n) * unit, true
+	return time.Duration(min(n, uint64(math.MaxInt64/unit))) * unit, true
 }
 
 // add makes a stream; nil where the client has as many as it may.
 func (c *connection) add(frame *http2.MetaHeadersFrame, timeout time.Duration) (*Stream, error) {
 	s := &Stream{
-		connection: c, id: frame.StreamID, method: frame.PseudoValue("path"), unread: window, uses: 2,
+		connection: c, id: frame.StreamID, unread: window, uses: 2,
 		headers: headers{},
 	}
 	for _, f := range frame.RegularFields() {
@@ -219,10 +224,23 @@ func (c *connection) refuse(id uint32) error {
 	return c.answer(func(f *http2.Framer) error { return f.WriteRSTStream(id, http2.ErrCodeRefusedStream) })
 }
 
+// run is a call's use of its stream.
+func (s *Stream) run(call func(*Stream)) {
+	defer s.returned()
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.connection.server.panicked(fault)
+			s.End(status.Error(codes.Internal, "internal error"))
+		}
+	}()
+	call(s)
+}
+
 // returned ends a call's use of its stream.
 func (s *Stream) returned() {
 	c := s.connection
 	c.mu.Lock()
+	s.headers = nil // A token is not kept longer than it is needed.
 	over := s.leave()
 	c.mu.Unlock()
 	if over {

@@ -15,12 +15,14 @@ const (
 	idleTime = time.Minute
 	// ageGrace is how long streams may go on once their connection is too old.
 	ageGrace = 30 * time.Second
-	// pingPause is the least time between pings of a client; Envoy's come every 30 s.
-	pingPause = 10 * time.Second
+	// pingPause is the least time between pings of a client; Envoy's come every 30 s, those of gRPC every 10 s and more.
+	pingPause = 9 * time.Second
 	// maxStrikes is how many pings may come too early.
 	maxStrikes = 2
-	// maxIdleFrames is how many frames may come in a row of which none brings or takes data.
+	// maxIdleFrames is how many frames may come, between two looks, of which none ends a message or makes room for one.
 	maxIdleFrames = 10_000
+	// smallData is how short a frame of data is that counts as one of them.
+	smallData = 256
 )
 
 var (
@@ -104,6 +106,7 @@ func isDue(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
 // onTimer looks at what is due.
 func (c *connection) onTimer() {
+	defer c.recovered()
 	now := time.Now()
 	c.mu.Lock()
 	err := c.due(now)
@@ -112,7 +115,7 @@ func (c *connection) onTimer() {
 	}
 	c.unlock()
 	if err != nil {
-		c.leave(http2.ErrCodeNo, "")
+		c.tell(http2.ErrCodeNo, "")
 		c.end(err)
 	}
 }
@@ -142,6 +145,7 @@ func (c *connection) due(now time.Time) error {
 // listen pings a client that has said nothing since the last look.
 func (c *connection) listen() error {
 	t := &c.timing
+	t.idle, t.refused = 0, 0 // Who is slow floods nobody.
 	switch {
 	case t.frames != t.seen:
 		t.seen, t.pinged = t.frames, false
@@ -160,13 +164,21 @@ func (c *connection) count() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.timing.frames++
+	return c.countIdle()
+}
+
+// countIdle is count for a frame that is counted otherwise as a sign of life. The caller holds mu.
+func (c *connection) countIdle() error {
 	if c.timing.idle++; c.timing.idle > maxIdleFrames {
 		return errFlood
+	}
+	if len(c.writer.frames) > maxControl {
+		return errUnread
 	}
 	return nil
 }
 
-// useful says that data came or went.
+// useful says that a message was taken, or that one goes. What a client says before somebody takes it is not.
 func (t *patience) useful() { t.idle, t.strikes, t.refused = 0, 0, 0 }
 
 // mayPing counts a ping; false when there were too many in a short time.

@@ -30,11 +30,11 @@ func (c *connection) readFrame() error {
 	if head.Type == http2.FrameData {
 		return c.fail(c.readData(head))
 	}
-	frame, err := c.framer.ReadFrameForHeader(head)
-	if err != nil {
+	if err := c.count(); err != nil {
 		return c.fail(err)
 	}
-	if err := c.count(); err != nil {
+	frame, err := c.framer.ReadFrameForHeader(head)
+	if err != nil {
 		return c.fail(err)
 	}
 	return c.fail(c.onFrame(frame))
@@ -50,26 +50,29 @@ func (c *connection) fail(err error) error {
 		return nil
 	}
 	if code, ok := errors.AsType[http2.ConnectionError](err); ok {
-		c.leave(http2.ErrCode(code), "")
+		c.tell(http2.ErrCode(code), "")
 	} else if errors.Is(err, http2.ErrFrameTooLarge) {
-		c.leave(http2.ErrCodeFrameSize, "")
+		c.tell(http2.ErrCodeFrameSize, "")
 	} else if why, ok := errors.AsType[calm](err); ok {
-		c.leave(http2.ErrCodeEnhanceYourCalm, string(why))
+		c.tell(http2.ErrCodeEnhanceYourCalm, string(why))
 	}
 	return err
 }
 
 // reset ends a stream that its client broke, or that took too long.
 func (c *connection) reset(id uint32, code http2.ErrCode) {
+	if s := c.sayReset(id, code); s != nil {
+		s.lost(fmt.Errorf("the stream was reset: %s", code))
+	}
+}
+
+func (c *connection) sayReset(id uint32, code http2.ErrCode) *Stream {
 	c.mu.Lock()
+	defer c.unlock()
 	c.control(func(f *http2.Framer) error { return f.WriteRSTStream(id, code) })
 	c.flush()
 	c.last = max(c.last, id)
-	s := c.streams[id]
-	c.unlock()
-	if s != nil {
-		s.lost(fmt.Errorf("the stream was reset: %s", code))
-	}
+	return c.streams[id]
 }
 
 func (c *connection) onFrame(frame http2.Frame) error {
@@ -108,18 +111,16 @@ func (c *connection) set(setting http2.Setting) error {
 	if err := setting.Valid(); err != nil {
 		return err
 	}
-	switch setting.ID {
-	case http2.SettingMaxFrameSize:
-		c.writer.frame = min(int(setting.Val), frameBytes)
-	case http2.SettingInitialWindowSize:
-		by := int(setting.Val) - c.writer.initial
-		c.writer.initial += by
-		for _, s := range c.streams {
-			if !widen(&s.window, by) {
-				return http2.ConnectionError(http2.ErrCodeFlowControl)
-			}
-			c.schedule(s)
+	if setting.ID != http2.SettingInitialWindowSize {
+		return nil // Longer frames than those that all take are not sent, and no header is remembered.
+	}
+	by := int(setting.Val) - c.writer.initial
+	c.writer.initial += by
+	for _, s := range c.streams {
+		if !widen(&s.window, by) {
+			return http2.ConnectionError(http2.ErrCodeFlowControl)
 		}
+		c.schedule(s)
 	}
 	return nil
 }
@@ -210,10 +211,7 @@ func (c *connection) readData(head http2.FrameHeader) error {
 	}
 	events, err := c.onData(head, data)
 	if events != nil {
-		events.Readable()
-	}
-	if len(data) == 0 && err == nil {
-		err = c.count()
+		c.guarded(events, Events.Readable)
 	}
 	return err
 }
@@ -239,9 +237,14 @@ func (c *connection) onData(head http2.FrameHeader, data []byte) (Events, error)
 	}
 	c.timing.frames++
 	c.receipt(size)
+	if len(data) < smallData {
+		if err := c.countIdle(); err != nil {
+			return nil, err
+		}
+	}
 	s, err := c.known(head.StreamID)
 	if s == nil {
-		return nil, err
+		return nil, errors.Join(err, c.countIdle())
 	}
 	if s.in.ended {
 		return nil, http2.StreamError{StreamID: s.id, Code: http2.ErrCodeStreamClosed}
@@ -252,7 +255,6 @@ func (c *connection) onData(head http2.FrameHeader, data []byte) (Events, error)
 	s.in.taken += size - len(data) // Nobody reads the padding.
 	s.in.ended = head.Flags.Has(http2.FlagDataEndStream)
 	if len(data) > 0 {
-		c.timing.useful()
 		s.in.add(data)
 	}
 	switch {

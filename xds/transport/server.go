@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // ErrServerStopped is what Serve returns after Stop.
@@ -33,6 +35,7 @@ type Config struct {
 type Server struct {
 	config Config
 	work   sync.WaitGroup
+	lines  *rate.Limiter // bounds what clients make the server write into its log
 	ending chan struct{} // closed when no connection is let in any more
 
 	mu          sync.Mutex
@@ -55,7 +58,7 @@ func New(c Config) (*Server, error) {
 	// Small records for a page that is shown as it comes: a message is of no use until its end.
 	c.TLS.DynamicRecordSizingDisabled = true
 	return &Server{
-		config: c, ending: make(chan struct{}), gone: make(chan struct{}),
+		config: c, lines: rate.NewLimiter(rate.Every(time.Second), lineBurst), ending: make(chan struct{}), gone: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}, connections: map[*connection]struct{}{},
 	}, nil
 }

@@ -52,6 +52,11 @@ func (s *socket) Write(p []byte) (int, error) {
 	if !s.corked && !s.busy && len(s.kept) == 0 {
 		rest = s.try(p)
 	}
+	if s.busy && len(s.kept)+len(rest) > maxKept {
+		s.err = errUnread
+		_ = s.SetReadDeadline(time.Now()) // Who reads ends the connection.
+		return 0, s.err
+	}
 	s.keep(rest)
 	s.push()
 	return len(p), s.err
@@ -136,6 +141,9 @@ func (s *socket) uncork() {
 	}
 	s.push()
 }
+
+// maxKept bounds what TLS itself answers to a client that does not read: nothing else is written while something is kept.
+const maxKept = 2 * maxControl
 
 // isBusy reports whether something is kept.
 func (s *socket) isBusy() bool {

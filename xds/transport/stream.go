@@ -26,7 +26,6 @@ type Events interface {
 type Stream struct {
 	connection *connection
 	id         uint32
-	method     string
 	headers    headers
 	ctx        context.Context //nolint:containedctx // a stream is what a context belongs to, as in gRPC
 	cancel     context.CancelFunc
@@ -49,11 +48,8 @@ type Stream struct {
 // Context ends with the stream.
 func (s *Stream) Context() context.Context { return s.ctx }
 
-// Method is the path of the call.
-func (s *Stream) Method() string { return s.method }
-
 // Header returns the values of a header that the client sent; the name in lower case. Only those are kept that
-// authenticate a caller: authorization.
+// authenticate a caller, authorization, and only until the call returns.
 func (s *Stream) Header(name string) []string { return s.headers[name] }
 
 // VerifiedChain is the client's certificate, and those that it sent with it, when TLS has verified it.
@@ -97,6 +93,7 @@ func (s *Stream) Receive(read func(message []byte)) (bool, error) {
 		return false, nil
 	}
 	read(message)
+	c.timing.useful()
 	s.in.take(len(message))
 	s.account()
 	return true, nil
@@ -187,6 +184,7 @@ func (s *Stream) close() bool {
 	s.out.drop()
 	s.in.drop()
 	delete(s.connection.streams, s.id)
+	s.connection.writer.forget(s)
 	return s.leave()
 }
 
@@ -210,12 +208,11 @@ func (s *Stream) lost(err error) {
 		return
 	}
 	s.lostBy = lostError{err}
-	over := s.close()
-	events := s.events
+	over, events := s.close(), s.events
 	c.mu.Unlock()
 	s.cancel()
 	if events != nil {
-		events.Readable()
+		c.guarded(events, Events.Readable)
 	}
 	if over {
 		c.end(errStopped)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -25,7 +26,6 @@ const (
 type writer struct {
 	window  int    // what the client takes of all streams
 	initial int    // what it takes of a new one
-	frame   int    // the largest payload that it takes
 	frames  []byte // encoded frames that go before all data
 	// ready are the streams with data that their windows let go, the longest waiting first.
 	ready []*Stream
@@ -34,7 +34,7 @@ type writer struct {
 }
 
 func newWriter() writer {
-	return writer{window: firstWindow, initial: firstWindow, frame: frameBytes}
+	return writer{window: firstWindow, initial: firstWindow}
 }
 
 func (w *writer) close() { w.frames, w.ready, w.waiting = nil, nil, nil }
@@ -52,6 +52,13 @@ func (c *connection) control(encode func(f *http2.Framer) error) {
 	}
 	// It fails for what nobody here asks for: a stream without a number, too long a window.
 	_ = encode(http2.NewFramer(&c.writer, nil))
+}
+
+// forget drops a stream that is over. The caller holds mu.
+func (w *writer) forget(s *Stream) {
+	same := func(other *Stream) bool { return other == s }
+	w.ready = slices.DeleteFunc(w.ready, same)
+	w.waiting = slices.DeleteFunc(w.waiting, same)
 }
 
 // flush writes what may go. The caller holds mu, and gives it back by unlock.
@@ -89,7 +96,7 @@ func (c *connection) unlock() {
 	c.mu.Unlock()
 	for _, s := range sent {
 		if events := s.listener(); events != nil {
-			events.Sent()
+			c.guarded(events, Events.Sent)
 		}
 	}
 }
@@ -120,8 +127,8 @@ func (c *connection) encrypt(b []byte) {
 		c.socket.uncork()
 	}
 	if err != nil {
-		// Who reads finds the same, and ends the connection.
 		c.writer.close()
+		_ = c.socket.SetReadDeadline(time.Now()) // Who reads ends the connection.
 	}
 }
 
@@ -134,9 +141,12 @@ func (c *connection) gather(b []byte) []byte {
 	}
 	for len(w.ready) > 0 && w.window > 0 && len(b) < batch {
 		s := w.ready[0]
-		b = s.appendData(b, min(w.frame, w.window, batch-len(b)))
 		w.ready = w.ready[1:]
 		s.ready = false
+		if !s.maySend() { // Its window was narrowed since.
+			continue
+		}
+		b = s.appendData(b, min(frameBytes, w.window, batch-len(b)))
 		c.schedule(s)
 	}
 	if len(w.ready) == 0 {
