@@ -45,13 +45,16 @@ const (
 	tcpUserTimeout = 18
 )
 
-// unacknowledged is how long the kernel of a peer may say nothing to what was sent. It is what a caller waits for usually.
-const unacknowledged = 10 * time.Second
+// unacknowledged is for how long a peer may acknowledge nothing, or have no room for what is to be sent. It is far above
+// what a program that is busy needs, and far below what the kernel would wait for.
+const unacknowledged = 30 * time.Second
 
 // noticeSilence ends connections whose peer acknowledges nothing any more, as those to a machine that is gone. Many requests
 // share a connection of HTTP/2, new ones too, and the kernel would go on for a quarter of an hour. Pings would do as
-// well, and servers of gRPC end connections that bring them. Elsewhere a peer may rightly take nothing for long, which counts as
-// silence; HTTP/2 has windows of its own for that.
+// well, and servers of gRPC end connections that bring them. A peer that is there and reads nothing counts as silent too: the kernel counts
+// the time in which it has no room, whether or not it answers probes. It meets those whose HTTP/2 windows are larger than
+// their sockets' buffers. Where a connection is one request's, a server may rightly do so for minutes. Protocols
+// whose connections are of HTTP/2 or not, as the client chooses, have to go without.
 func noticeSilence(c *clusterv3.Cluster, p discovery.Protocol) {
 	if p != discovery.HTTP2 && p != discovery.GRPC {
 		return
