@@ -60,8 +60,8 @@ const (
 	DNSRetryMax = 10 * time.Second
 
 	// RequestRetries reach ten endpoints: with half of them gone, all ten are dead for one request in a thousand, until the dead
-	// are ejected. Only requests of which nothing was sent are tried again, so that no server works twice; and what is
-	// ejected, the pauses between retries and their bound in all keep an overload from growing by them.
+	// are ejected. Only requests that no server began with are tried again, so that none works twice. A live server that
+	// refuses is tried as often; the pauses between retries and their bound in all limit what its overload grows by.
 	RequestRetries = 9
 )
 

@@ -21,7 +21,9 @@ const (
 	// would leave endpoints in the balance for so long after they were ejected. It is not zero because each change
 	// costs a rebuild of the whole balance: a service that loses thousands of endpoints does it a hundred times a second at most.
 	mergeWindow = 10 * time.Millisecond
-	// minRetries may be under way in any case, in one proxy, to one service.
+	// minRetries may be under way in any case, in one proxy, to one service. Requests that pause before a retry count as retries and
+	// not as under way, so that this is the bound for servers that refuse at once, and for hundreds of callers who wait
+	// for silent ones too: with 100, one in ten of the requests of 300 callers failed.
 	minRetries = 1000
 )
 

@@ -12,7 +12,9 @@ import (
 )
 
 const (
-	// retryOn are failures before anything of a request was sent, so that it is never done twice.
+	// retryOn are failures before a server began with a request, so that it is never done twice: nothing of it was sent, or the
+	// server said that it has not looked at it. So says one that ends in order to what was under way to it, and one that has
+	// too much to do; Envoy does not tell them apart, and has one number of retries for all.
 	retryOn = "connect-failure,refused-stream,reset-before-request"
 	// hostSelections is how often a host that was tried already is drawn anew. With nine dead hosts of ten, all of them tried,
 	// ten draws would leave one retry in three to a dead one.

@@ -12,8 +12,8 @@ import (
 )
 
 // connectAttempts is how often a connection to a service is tried in all, on endpoints chosen anew. They are twice those of a
-// request, because an endpoint that was tried can be chosen again, and the dead have the fewest connections. It is no
-// setting, because listeners do not change with settings.
+// request, because an endpoint that was tried can be chosen again, and the dead have the fewest connections. Where all are
+// silent they take 40 s: Envoy bounds them by their number only. It is no setting, because listeners do not change with settings.
 const connectAttempts = 20
 
 // The pauses between attempts grow. Without them all attempts would be over before an ejection acts.
