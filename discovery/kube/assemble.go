@@ -50,8 +50,20 @@ func (w *worker) object(of dirtyObject) {
 			return
 		}
 		problems = orphan(s)
+	case kindResource:
+		if w.world.denied[of.key.name] {
+			problems = []discovery.Problem{noRight(of.key)}
+		}
 	}
 	w.problems.Put(of.key.object(of.kind), problems)
+}
+
+// noRight says that an auxiliary kind may not be read.
+func noRight(resource key) discovery.Problem {
+	return discovery.Problem{
+		Object: resource.object(kindResource), Reason: "Denied", Warning: true,
+		Message: "the API server denies list and watch, the rest of the cluster is read all the same: apply deploy/rbac of this version",
+	}
 }
 
 // workload sends the instance of that name: a pod goes before a machine.

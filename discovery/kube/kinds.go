@@ -18,6 +18,8 @@ const (
 	kindNode      = "Node"
 	kindNamespace = "Namespace"
 	kindWorkload  = v1alpha1.KindWorkload
+	// kindResource is that of problems with a whole kind, which they name as requests do.
+	kindResource = "APIResource"
 )
 
 // key names an object; the namespace is empty for one that has none.

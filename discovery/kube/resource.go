@@ -17,6 +17,8 @@ type resource struct {
 	name  string
 	// optional says that a cluster may not know the kind.
 	optional bool
+	// auxiliary says that the mesh does without the kind: a server that has no right to read it goes on, with a warning.
+	auxiliary bool
 }
 
 // sink takes what a watcher reads of one kind.

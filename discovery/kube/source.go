@@ -111,7 +111,7 @@ func (s *Source) watchers(r *run) []*watcher {
 		{of: resource{group: slicesGroup, name: "endpointslices"}, sink: r.world.slicesSink(lag)},
 		{of: resource{group: corev1.GroupName, name: "pods"}, sink: r.world.podsSink()},
 		{of: resource{group: corev1.GroupName, name: "nodes"}, sink: r.world.nodesSink()},
-		{of: resource{group: corev1.GroupName, name: "namespaces"}, sink: r.world.namespacesSink()},
+		{of: resource{group: corev1.GroupName, name: "namespaces", auxiliary: true}, sink: r.world.namespacesSink()},
 		{of: resource{group: meshGroup, name: "workloads", optional: true}, sink: r.world.machinesSink()},
 	}
 	for _, w := range watchers {

@@ -24,8 +24,11 @@ type reading struct {
 	stop      context.CancelFunc
 	endpoints map[discovery.ShardID]*discovery.EndpointSet
 	workloads map[discovery.WorkloadID]*discovery.Workload
-	synced    bool
-	trouble   error
+	// namespaces holds nil for those that are gone.
+	namespaces map[string]*discovery.Namespace
+	problems   map[discovery.ObjectID][]discovery.Problem
+	synced     bool
+	trouble    error
 	// count is the number of updates, last the last one.
 	count int
 	last  discovery.Update
@@ -36,6 +39,7 @@ func read(f *fakeAPI) *reading {
 	r := &reading{
 		t: f.t, source: f.source(), updates: make(chan discovery.Update), ended: make(chan error, 1), stop: stop,
 		endpoints: make(map[discovery.ShardID]*discovery.EndpointSet), workloads: make(map[discovery.WorkloadID]*discovery.Workload),
+		namespaces: make(map[string]*discovery.Namespace), problems: make(map[discovery.ObjectID][]discovery.Problem),
 	}
 	go func() { r.ended <- r.source.Run(ctx, r.updates) }()
 	return r
@@ -69,6 +73,8 @@ func (r *reading) take(update discovery.Update) {
 	r.count++
 	r.last, r.trouble, r.synced = update, update.Trouble, r.synced || update.Synced
 	maps.Copy(r.endpoints, update.Endpoints)
+	maps.Copy(r.namespaces, update.Namespaces)
+	maps.Copy(r.problems, update.Problems)
 	for id, workload := range update.Workloads {
 		if r.workloads[id] = workload; workload == nil {
 			delete(r.workloads, id)

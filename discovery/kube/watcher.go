@@ -16,14 +16,18 @@ const (
 	watchMargin = 2 * time.Second
 	// streamIdle is how long nothing may come while a full state is streamed.
 	streamIdle = 20 * time.Second
-	// absentPause is the time between two looks for a kind that the cluster does not know.
+	// absentPause is the time between two looks for a kind that the cluster does not know, or that may not be read.
 	absentPause = 10 * time.Second
 	// retryFirst and retryLast are the pauses after failures.
 	retryFirst, retryLast = 100 * time.Millisecond, 3 * time.Second
 )
 
-// errAbsent says that the cluster never knew an optional kind.
-var errAbsent = errors.New("the cluster does not know the kind")
+var (
+	// errAbsent says that the cluster never knew an optional kind.
+	errAbsent = errors.New("the cluster does not know the kind")
+	// errNoRight says that an auxiliary kind may not be read.
+	errNoRight = errors.New("the kind may not be read")
+)
 
 // watcher reads one kind for as long as it runs: all of it, then what changes,
 // and all of it again after every watch that did not end as it should.
@@ -47,13 +51,16 @@ func (w *watcher) run(ctx context.Context) error {
 	for {
 		w.believed = false
 		err := w.attempt(ctx)
+		if w.of.auxiliary && errors.Is(classify(err), ErrDenied) {
+			err = w.denied(ctx, err)
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		w.note(err)
 		wait := jitter(pause)
 		switch {
-		case errors.Is(err, errAbsent):
+		case errors.Is(err, errAbsent), errors.Is(err, errNoRight):
 			wait = absentPause
 		case w.believed:
 			pause, wait = retryFirst, jitter(retryFirst)
@@ -86,7 +93,7 @@ func (w *watcher) note(err error) {
 		w.counters.resets.Add(1)
 	}
 	switch {
-	case errors.Is(err, errAbsent), expired(err):
+	case errors.Is(err, errAbsent), errors.Is(err, errNoRight), expired(err):
 		return
 	case throttled(err):
 		w.counters.throttled.Add(1)
@@ -134,13 +141,32 @@ func (w *watcher) failed(ctx context.Context, err error) error {
 	if err := w.guard.identify(ctx, w.client); err != nil {
 		return err
 	}
-	w.sink.begin()
 	w.world.mu.Lock()
 	defer w.world.mu.Unlock()
-	w.sink.replace()
+	w.without()
+	return errAbsent
+}
+
+// denied goes on without an auxiliary kind, with what was known of it: that no right was given is no doubt about the rest.
+func (w *watcher) denied(ctx context.Context, err error) error {
+	if w.guard.identify(ctx, w.client) != nil {
+		return err
+	}
+	w.world.mu.Lock()
+	defer w.world.mu.Unlock()
+	w.world.deny(w.of.name, true)
+	w.without()
+	return errNoRight
+}
+
+// without ends the trouble of a kind that is not read; one that never was is empty. The world is locked.
+func (w *watcher) without() {
+	if !w.present {
+		w.sink.begin()
+		w.sink.replace()
+	}
 	w.world.trouble.end(w.of.name)
 	w.world.wakeUp()
-	return errAbsent
 }
 
 // verify asks whether what was read is that of the cluster, and the kind is there to stay.
@@ -163,6 +189,9 @@ func (w *watcher) believe(version string) {
 	w.world.reading = time.Time{}
 	w.sink.replace()
 	w.present, w.believed = true, true
+	if w.of.auxiliary {
+		w.world.deny(w.of.name, false)
+	}
 	w.heard()
 	w.world.wakeUp()
 }

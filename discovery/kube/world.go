@@ -39,6 +39,8 @@ type world struct {
 	reading time.Time
 
 	trouble troubles
+	// denied are the auxiliary kinds that may not be read.
+	denied map[string]bool
 }
 
 // dirtyObject is an object whose own value or problems are to be sent anew.
@@ -58,6 +60,7 @@ func newWorld() *world {
 		dirtyServices: newLanes[discovery.ServiceID](),
 		dirtyObjects:  newLanes[dirtyObject](),
 		trouble:       newTroubles(),
+		denied:        make(map[string]bool),
 	}
 	w.services = newCollection((*service).equal, w.serviceChanged)
 	w.slices = newCollection((*slice).equal, w.sliceChanged)
@@ -79,6 +82,14 @@ func (w *world) wakeUp() {
 // complete reports whether every kind was read whole.
 func (w *world) complete() bool {
 	return w.services.complete && w.slices.complete && w.pods.complete && w.nodes.complete && w.namespaces.complete && w.machines.complete
+}
+
+// deny notes whether an auxiliary kind may not be read.
+func (w *world) deny(part string, denied bool) {
+	if w.denied[part] != denied {
+		w.denied[part] = denied
+		w.dirtyObject(kindResource, key{name: part}, false)
+	}
 }
 
 func (w *world) dirtyService(id discovery.ServiceID, urgent bool) {
