@@ -60,13 +60,17 @@ func TestConfirmAll(t *testing.T) {
 		source := mustNew(t, config)
 		m := mirror.Start(t, source)
 		m.Await("the first state is complete", mirror.Synced)
+		f.put(proxyOf("cart", "cart-1", "10.0.0.1"))
 		services, err := source.ConfirmServices(t.Context())
 		known := slices.Collect(maps.Keys(m.Services))
-		known = append(known, discovery.ServiceID{Namespace: ns, Name: "till-west"}) // It has no instance here, and is no service of the mesh.
 		if slices.SortFunc(known, discovery.ServiceID.Compare); err != nil || !slices.Equal(services, known) {
 			t.Errorf("the services are %v, %v; not %v", services, err, known)
 		}
 		f.demandConfirmed(catalogPath)
+		f.demandConfirmed(healthPath + "till")
+		if calls := f.callsTo(healthPath + "cart"); slices.ContainsFunc(calls, func(c call) bool { return c.query.Has("consistent") }) {
+			t.Error("a service that the source tells of is read to be listed")
+		}
 		workloads, err := source.ConfirmWorkloads(t.Context())
 		if want := slices.SortedFunc(maps.Keys(m.Workloads), discovery.WorkloadID.Compare); err != nil || !slices.Equal(workloads, want) {
 			t.Errorf("the instances are %v, %v; not %v", workloads, err, want)

@@ -3,6 +3,7 @@ package consul
 import (
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"outrigger.dev/outrigger/discovery"
@@ -42,7 +43,8 @@ type serviceState struct {
 	// goneSince is when the catalog first did not list it.
 	goneSince time.Time
 	// known says that it had an instance that is a program's own, and so is a service of the mesh.
-	known bool
+	// Who confirms looks at it from other goroutines.
+	known atomic.Bool
 	clash []discovery.Problem
 }
 
@@ -128,7 +130,9 @@ func (m *mesh) put(n name, next instances, partial bool, now time.Time) {
 		m.unread--
 	}
 	s.instances, s.read = next, true
-	s.known = s.known || len(next) > 0
+	if len(next) > 0 {
+		s.known.Store(true)
+	}
 }
 
 // union adds what next lacks from before.
@@ -217,7 +221,7 @@ func (m *mesh) shard(s *serviceState) discovery.ShardID {
 
 // build resolves one service. One without instances keeps its ports and addresses.
 func (m *mesh) build(n name, s *serviceState) {
-	if !s.known {
+	if !s.known.Load() {
 		return
 	}
 	if len(s.instances) == 0 {
@@ -280,5 +284,17 @@ func (m *mesh) commit() {
 	m.problems.Commit()
 }
 
-// names returns what the registry calls the services of the mesh.
-func (m *mesh) names() map[discovery.ServiceID]name { return maps.Clone(m.owners) }
+// registration is what the registry calls a service, and whether that is one of the mesh by now.
+type registration struct {
+	name  name
+	known *atomic.Bool
+}
+
+// registrations returns those of all services that are watched.
+func (m *mesh) registrations() map[discovery.ServiceID]registration {
+	all := make(map[discovery.ServiceID]registration, len(m.services))
+	for n, s := range m.services {
+		all[s.id] = registration{name: n, known: &s.known}
+	}
+	return all
+}

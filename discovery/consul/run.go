@@ -178,8 +178,8 @@ func (r *run) settle(timer *time.Timer) {
 	renamed := r.mesh.renamed
 	next := r.mesh.settle(now)
 	if renamed {
-		names := r.mesh.names()
-		r.source.names.Store(&names)
+		all := r.mesh.registrations()
+		r.source.registrations.Store(&all)
 	}
 	if r.sweeper != nil {
 		if due := r.sweeper.due(); next.IsZero() || (!due.IsZero() && due.Before(next)) {

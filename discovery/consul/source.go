@@ -19,8 +19,11 @@ type Source struct {
 	config Config
 	stats  stats
 	client *client
-	// names are what the registry calls the services that were sent.
-	names atomic.Pointer[map[discovery.ServiceID]name]
+	// gate and pace bound the requests of the watches and of second reads together.
+	gate chan struct{}
+	pace *rate.Limiter
+	// registrations are those of the services that are watched.
+	registrations atomic.Pointer[map[discovery.ServiceID]registration]
 	// home is the server's own datacenter, once it is known.
 	home atomic.Pointer[string]
 }
@@ -37,10 +40,10 @@ func newSource(config Config, base *url.URL) *Source {
 	if config.Seed == 0 {
 		config.Seed = rand.Uint64()
 	}
-	s := &Source{config: config}
+	s := &Source{config: config, gate: make(chan struct{}, config.MaxInFlight), pace: rate.NewLimiter(paceRate, paceBurst)}
 	s.stats.connections = newConnections(config.Dial, config.MaxConnections)
 	s.client = &client{config: &s.config, base: base, accesses: newAccesses(&s.config, s.stats.connections)}
-	s.names.Store(new(map[discovery.ServiceID]name))
+	s.registrations.Store(new(map[discovery.ServiceID]registration))
 	return s
 }
 
@@ -50,7 +53,7 @@ func (s *Source) ID() discovery.SourceID { return s.config.id() }
 // Stats returns what the source knows of its own watching. Lag is how far the server that answered last was behind its leader.
 func (s *Source) Stats() discovery.Stats { return s.stats.snapshot() }
 
-// paceRate and paceBurst bound how fast blocking queries are made in all.
+// paceRate and paceBurst bound how fast blocking queries and second reads are made in all.
 const paceRate, paceBurst = 1000, 200
 
 // Run sends the state of the datacenter, then what changes, until ctx ends; it returns ctx's error. Nothing else ends it:
@@ -63,8 +66,8 @@ func (s *Source) Run(ctx context.Context, out chan<- discovery.Update) error {
 	r := &run{
 		source: s,
 		shared: &shared{
-			config: &s.config, client: s.client, gate: make(chan struct{}, s.config.MaxInFlight),
-			pace: rate.NewLimiter(paceRate, paceBurst), bell: newBell(), stats: &s.stats, news: incoming,
+			config: &s.config, client: s.client, gate: s.gate, pace: s.pace,
+			bell: newBell(), stats: &s.stats, news: incoming,
 		},
 		mesh: newMesh(&s.config), troubles: newTroubles(s.config.id().String()),
 		group: group, incoming: incoming, watches: make(map[name]*running),
@@ -80,12 +83,11 @@ func (s *Source) Run(ctx context.Context, out chan<- discovery.Update) error {
 // Confirm reads the endpoints of a service from the leader, after that made sure that it still is one. An answer of which access
 // rules hide a part is an error.
 func (s *Source) Confirm(ctx context.Context, id discovery.ServiceID) (*discovery.EndpointSet, error) {
-	n, ok := (*s.names.Load())[id]
-	if !ok {
-		if id.Namespace != s.config.MeshNamespace {
-			return nil, fmt.Errorf("confirm service %s: %s has none in that namespace", id, s.ID())
-		}
-		n = name{service: id.Name}
+	n := name{service: id.Name}
+	if known, ok := (*s.registrations.Load())[id]; ok {
+		n = known.name
+	} else if id.Namespace != s.config.MeshNamespace {
+		return nil, fmt.Errorf("confirm service %s: %s has none in that namespace", id, s.ID())
 	}
 	found, err := s.confirm(ctx, n)
 	if err != nil {
@@ -99,15 +101,34 @@ func (s *Source) confirm(ctx context.Context, n name) (instances, error) {
 	decoder := s.decoder(n)
 	path := watchID{kindHealth, n}.path()
 	return again(func() (found instances, err error) {
-		_, err = s.client.get(ctx, request{path: path, peer: n.peer, consistency: confirmed}, func(a *answer, body []byte) (err error) {
-			if a.filtered {
-				return errHidden
-			}
+		err = s.reread(ctx, request{path: path, peer: n.peer}, func(body []byte) (err error) {
 			found, err = decoder.read(body)
 			return err
 		})
 		return found, err
 	})
+}
+
+// reread makes a request that the leader answers after it made sure that it still is one, when its turn has come. It gives an
+// answer to read of which access rules hide nothing.
+func (s *Source) reread(ctx context.Context, r request, read func(body []byte) error) error {
+	if err := s.pace.Wait(ctx); err != nil {
+		return fmt.Errorf("too many reads are under way: %w", err)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case s.gate <- struct{}{}:
+	}
+	defer func() { <-s.gate }()
+	r.consistency = confirmed
+	_, err := s.client.get(ctx, r, func(a *answer, body []byte) error {
+		if a.filtered {
+			return errHidden
+		}
+		return read(body)
+	})
+	return err
 }
 
 // decoder returns one for the instances of a service.
