@@ -2,8 +2,12 @@ package hold
 
 import "time"
 
-// Relist is how far second lists of a kind are apart at least, while its objects go on to be missing.
-const Relist = 2 * time.Second
+const (
+	// Relist is how far second lists of a kind are apart at least, while its objects go on to be missing.
+	Relist = 2 * time.Second
+	// relistShare is how many times as far apart they are as the last one took: lists are a tenth of the time at most.
+	relistShare = 10
+)
 
 // relisting knows when all objects of a kind are to be listed a second time. Such a list is long: one is under way at a time.
 type relisting struct {
@@ -13,6 +17,8 @@ type relisting struct {
 	at time.Time
 	// asked is when the last one was asked for; it tells nothing of what is missing since.
 	asked time.Time
+	// took is how long the last one that came was under way.
+	took time.Duration
 	// underWay says that the answer did not come yet, again that more went missing since it was asked for.
 	underWay, again bool
 }
@@ -23,10 +29,15 @@ func (r *relisting) want(now time.Time) {
 		r.again = true
 		return
 	}
-	r.at = now
-	if soonest := r.asked.Add(Relist); soonest.After(now) {
-		r.at = soonest
+	r.at = r.notBefore(now)
+}
+
+// notBefore returns the time, or when the next list may be asked for if that is later.
+func (r *relisting) notBefore(at time.Time) time.Time {
+	if soonest := r.asked.Add(max(Relist, relistShare*r.took)); !r.asked.IsZero() && soonest.After(at) {
+		return soonest
 	}
+	return at
 }
 
 // ask reports whether a list is due now. It is asked for then, and due again when nothing else decides.
@@ -40,7 +51,10 @@ func (r *relisting) ask(now time.Time) bool {
 
 // answered notes that a list came, or an error.
 func (r *relisting) answered(now time.Time) {
-	r.underWay = false
+	r.underWay, r.took = false, now.Sub(r.asked)
+	if !r.at.IsZero() {
+		r.at = r.notBefore(r.at)
+	}
 	if r.again {
 		r.again = false
 		r.want(now)
