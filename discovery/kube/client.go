@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// requestTimeout is how long a small request may take.
-	requestTimeout = conns.AskLimit
+	// requestTimeout is how long a small request may take. The heartbeat is less patient: a server that is slow is told, and read all the same.
+	requestTimeout = 30 * time.Second
 	// listTimeout is how long one page of a list may take, and a stream of a full state to begin.
 	listTimeout = 30 * time.Second
 	// watchTimeout is how long a watch may take to begin: some proxies tell of it with the first event only, and

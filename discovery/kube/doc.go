@@ -14,7 +14,9 @@
 // and trouble is told with the first change that it may have caused.
 //
 // A server that hangs is noticed within 10 s: the heartbeat asks every 5 s and
-// waits 5 s for the answer. Connections on which nothing comes back are cut.
+// waits 5 s for the answer. It asks once more, with 10 s, before connections on
+// which nothing comes back are cut: a server that is slow is told as trouble, and
+// its watches go on.
 //
 // The work is split into steps that know little of each other: client
 // (requests), watcher (one kind: full state, follow, again), guard and heartbeat

@@ -34,6 +34,8 @@ type fakeAPI struct {
 	endless bool
 	// hang makes every request wait for its client to go.
 	hang bool
+	// slow is how long every answer takes to begin.
+	slow time.Duration
 	// crd is the definition of Workload: "", "gone" or "going"; since is when it was made, zero: long ago.
 	crd   string
 	since time.Time
@@ -186,8 +188,11 @@ func (f *fakeAPI) serve(w http.ResponseWriter, r *http.Request) {
 	resource := parts[len(parts)-1]
 	f.mu.Lock()
 	f.asked = append(f.asked, r.URL.Path)
-	hang, code, uid, crd, since := f.hang, max(f.refuse[""], f.refuse[resource]), f.uid, f.crd, f.since
+	hang, slow, code, uid, crd, since := f.hang, f.slow, max(f.refuse[""], f.refuse[resource]), f.uid, f.crd, f.since
 	f.mu.Unlock()
+	if slow > 0 && sleep(r.Context(), slow) != nil {
+		return
+	}
 	switch {
 	case hang:
 		<-r.Context().Done()

@@ -28,12 +28,17 @@ func (h *heartbeat) run(ctx context.Context) error {
 	return conns.Heartbeat{Ask: h.ask, Dialer: h.client.dialer}.Run(ctx)
 }
 
-// ask asks once, and notes what came of it.
-func (h *heartbeat) ask(ctx context.Context) conns.Answer {
-	err := h.guard.identify(ctx, h.client)
+// ask asks once, and notes what came of it. An answer that comes late ends no trouble: the next question would bring it back.
+func (h *heartbeat) ask(ctx context.Context, within time.Duration) conns.Answer {
+	asked := h.clock()
+	limited, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	err := h.guard.identify(limited, h.client)
 	switch {
 	case ctx.Err() != nil:
 		return conns.Bad
+	case err == nil && h.clock().Sub(asked) > conns.AskLimit:
+		return conns.Late
 	case err == nil:
 		if h.guard.end(partHeartbeat) {
 			h.counters.heard(h.clock())

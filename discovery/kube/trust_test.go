@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,6 +209,41 @@ func TestHang(t *testing.T) {
 		f.with(func() { f.hang = false })
 		r.run(time.Minute)
 		r.want("afterwards", nil, 1)
+	})
+}
+
+// A server that is slow is told to be, and not asked for everything anew: that would make it slower.
+func TestSlow(t *testing.T) {
+	inBubble(t, func(f *fakeAPI) {
+		r := read(f)
+		defer r.close()
+		r.run(time.Second)
+		resets, began := r.source.Stats().Resets, 0
+		f.with(func() { f.slow, began = conns.AskLimit+time.Second, len(f.asked) })
+		r.run(conns.Beat + conns.AskLimit)
+		r.want("while it is slow", ErrUnreachable, 2)
+		f.put("endpointslices", "cart-a", cartSlice("10.0.0.1", "10.0.0.2", "10.0.0.3"))
+		count := r.count
+		r.run(30 * time.Minute)
+		r.want("while it is slow", ErrUnreachable, 3)
+		if now := r.source.Stats().Resets; now != resets || r.count != count+1 {
+			f.t.Errorf("%d watches ended and %d updates were told of one change", now-resets, r.count-count)
+		}
+		// Watches are opened again when they ended as they should; heartbeats are asked every six or seven seconds.
+		f.with(func() {
+			asked := 0
+			for _, path := range f.asked[began:] {
+				if !strings.HasSuffix(path, "/kube-system") {
+					asked++
+				}
+			}
+			if most := 6 * int(30*time.Minute/watchLimit); asked > most {
+				f.t.Errorf("%d requests besides the heartbeat in half an hour, more than %d", asked, most)
+			}
+			f.slow = 0
+		})
+		r.run(time.Minute)
+		r.want("afterwards", nil, 3)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,7 +42,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw, dialer: d}
+	c := &conn{Conn: raw, dialer: d, opened: time.Now()}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -59,18 +60,29 @@ func (d *Dialer) Begin() {
 	d.closed = false
 }
 
-// Cut closes all connections that are open; others may be opened.
-func (d *Dialer) Cut() { d.cut(false) }
+// CutSilent closes all connections that were open at that time and on which nothing was read since. Others may be opened.
+func (d *Dialer) CutSilent(since time.Time) {
+	var silent []*conn
+	d.mu.Lock()
+	for c := range d.open {
+		if !c.lastRead().After(since) {
+			silent = append(silent, c)
+			delete(d.open, c)
+		}
+	}
+	d.mu.Unlock()
+	for _, c := range silent {
+		_ = c.Conn.Close()
+	}
+}
 
 // Close closes all connections, also those that are still being opened: a
 // transport closes by itself only what it sees idle.
-func (d *Dialer) Close() { d.cut(true) }
-
-func (d *Dialer) cut(closed bool) {
+func (d *Dialer) Close() {
 	d.mu.Lock()
 	open := d.open
 	d.open = make(map[*conn]struct{})
-	d.closed = d.closed || closed
+	d.closed = true
 	d.mu.Unlock()
 	for c := range open {
 		_ = c.Conn.Close()
@@ -88,7 +100,22 @@ func (d *Dialer) Count() int {
 type conn struct {
 	net.Conn
 	dialer *Dialer
+	opened time.Time
+	// read is how long after it was opened something was read last.
+	read atomic.Int64
 }
+
+// Read reads, and notes when.
+func (c *conn) Read(into []byte) (int, error) {
+	n, err := c.Conn.Read(into)
+	if n > 0 {
+		c.read.Store(int64(time.Since(c.opened)))
+	}
+	return n, err
+}
+
+// lastRead is when something was read last, else when it was opened.
+func (c *conn) lastRead() time.Time { return c.opened.Add(time.Duration(c.read.Load())) }
 
 // Close closes the connection, and its dialer forgets it.
 func (c *conn) Close() error {

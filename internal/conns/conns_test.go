@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"outrigger.dev/outrigger/internal/conns"
 )
@@ -61,7 +63,7 @@ func TestCut(t *testing.T) {
 	d := conns.New(others.dial)
 	first := open(t, d)
 	open(t, d)
-	d.Cut()
+	d.CutSilent(time.Now())
 	if !cut(others[0]) || !cut(others[1]) {
 		t.Error("a connection is not cut")
 	}
@@ -70,6 +72,34 @@ func TestCut(t *testing.T) {
 	_ = first.Close() // As its owner does, once it fails.
 	holds(t, d, 1)
 }
+
+// TestCutSilent: connections go on which nothing was read since a time, and no others.
+func TestCutSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var others far
+		d := conns.New(others.dial)
+		defer d.Close()
+		open(t, d)
+		second := open(t, d)
+		pass(time.Second)
+		since := time.Now()
+		pass(time.Second)
+		go func() { _, _ = others[1].Write([]byte{1}) }()
+		if _, err := second.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		open(t, d)
+		d.CutSilent(since)
+		if holds(t, d, 2); !cut(others[0]) {
+			t.Error("the silent one is not cut")
+		}
+		pass(time.Second)
+		d.CutSilent(time.Now())
+		holds(t, d, 0)
+	})
+}
+
+func pass(d time.Duration) { <-time.NewTimer(d).C }
 
 // TestClosedWhileOpening: a connection that comes late is closed, until the dialer begins again.
 func TestClosedWhileOpening(t *testing.T) {
@@ -87,7 +117,7 @@ func TestClosedWhileOpening(t *testing.T) {
 		t.Error("the connection that came late is not closed")
 	}
 	holds(t, d, 0)
-	d.Cut()
+	d.CutSilent(time.Now())
 	meanwhile = func() {}
 	if _, err := d.DialContext(t.Context(), "tcp", "there"); !errors.Is(err, net.ErrClosed) {
 		t.Fatalf("a cut opens a closed dialer: %v", err)

@@ -9,8 +9,11 @@ const (
 	// Beat is the time between two questions. A server that hangs is noticed
 	// after Beat and AskLimit at the latest: 10 s.
 	Beat = 5 * time.Second
-	// AskLimit is how long one question may take.
+	// AskLimit is how long an answer may take.
 	AskLimit = 5 * time.Second
+	// patience is how long a question is waited for that follows one without an answer: a server that is slow does not hang, and
+	// to begin anew with all that it was asked for would make it slower.
+	patience = 2 * AskLimit
 	// beatAgain is the time until the next question after a bad answer.
 	beatAgain = time.Second
 	// cutAfter is how many questions go unanswered before the connections are cut.
@@ -26,16 +29,18 @@ const (
 	Good Answer = iota
 	// Bad: it said something else.
 	Bad
+	// Late: it said what it should, after AskLimit.
+	Late
 	// Silent: it said nothing.
 	Silent
 )
 
 // Heartbeat asks a server again and again whether it is there: a connection
 // that hangs looks like one on which nothing happens. Connections on which
-// nothing comes back are cut.
+// nothing came back since the first of two questions without an answer are cut.
 type Heartbeat struct {
-	// Ask asks once, bounds itself by AskLimit, and tells whoever has to know what came of it.
-	Ask    func(ctx context.Context) Answer
+	// Ask asks once, within the given time, and tells whoever has to know what came of it.
+	Ask    func(ctx context.Context, within time.Duration) Answer
 	Dialer *Dialer
 }
 
@@ -43,25 +48,28 @@ type Heartbeat struct {
 func (h Heartbeat) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	missed := 0
+	missed, since := 0, time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
 		}
-		pause := beatAgain
-		switch h.Ask(ctx) {
+		pause, within := beatAgain, patience
+		if missed == 0 {
+			since, within = time.Now(), AskLimit
+		}
+		switch h.Ask(ctx, within) {
 		case Good:
 			missed, pause = 0, Beat
 		case Silent:
 			missed++
-		case Bad:
+		case Bad, Late:
 			missed = 0
 		}
 		if missed == cutAfter {
 			missed = 0
-			h.Dialer.Cut()
+			h.Dialer.CutSilent(since)
 		}
 		timer.Reset(pause)
 	}

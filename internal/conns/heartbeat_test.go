@@ -14,21 +14,23 @@ import (
 func TestHeartbeat(t *testing.T) {
 	type turn struct {
 		answer conns.Answer
-		// pause is the time to the next question, cut says that the connection that was open is no more then.
-		pause time.Duration
-		cut   bool
+		// within is how long the answer may take, pause is the time to the next question, cut says that the connection that was open is no more then.
+		within, pause time.Duration
+		cut           bool
 	}
 	turns := []turn{
-		{answer: conns.Good, pause: conns.Beat},
-		{answer: conns.Silent, pause: time.Second},
-		{answer: conns.Bad, pause: time.Second},
-		{answer: conns.Silent, pause: time.Second},
-		{answer: conns.Good, pause: conns.Beat},
-		{answer: conns.Silent, pause: time.Second},
-		{answer: conns.Silent, pause: time.Second, cut: true},
-		{answer: conns.Silent, pause: time.Second},
-		{answer: conns.Silent, pause: time.Second, cut: true},
-		{answer: conns.Good, pause: conns.Beat},
+		{answer: conns.Good, within: conns.AskLimit, pause: conns.Beat},
+		{answer: conns.Silent, within: conns.AskLimit, pause: time.Second},
+		{answer: conns.Bad, within: 2 * conns.AskLimit, pause: time.Second},
+		{answer: conns.Silent, within: conns.AskLimit, pause: time.Second},
+		{answer: conns.Late, within: 2 * conns.AskLimit, pause: time.Second},
+		{answer: conns.Silent, within: conns.AskLimit, pause: time.Second},
+		{answer: conns.Good, within: 2 * conns.AskLimit, pause: conns.Beat},
+		{answer: conns.Silent, within: conns.AskLimit, pause: time.Second},
+		{answer: conns.Silent, within: 2 * conns.AskLimit, pause: time.Second, cut: true},
+		{answer: conns.Silent, within: conns.AskLimit, pause: time.Second},
+		{answer: conns.Silent, within: 2 * conns.AskLimit, pause: time.Second, cut: true},
+		{answer: conns.Good, within: conns.AskLimit, pause: conns.Beat},
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var others far
@@ -36,7 +38,7 @@ func TestHeartbeat(t *testing.T) {
 		defer d.Close()
 		ctx, stop := context.WithCancel(t.Context())
 		n, asked := 0, time.Now()
-		beat := conns.Heartbeat{Dialer: d, Ask: func(context.Context) conns.Answer {
+		beat := conns.Heartbeat{Dialer: d, Ask: func(_ context.Context, within time.Duration) conns.Answer {
 			if n > 0 {
 				before := turns[n-1]
 				if got := time.Since(asked); got != before.pause {
@@ -53,6 +55,9 @@ func TestHeartbeat(t *testing.T) {
 			}
 			if d.Count() == 0 {
 				open(t, d)
+			}
+			if turns[n].within != within {
+				t.Errorf("question %d may take %s, not %s", n, within, turns[n].within)
 			}
 			n++
 			return turns[n-1].answer

@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
-
-	"outrigger.dev/outrigger/internal/conns"
 )
+
+// sameLimit is how long the answer may take. The heartbeat is less patient: a server that is slow is told, and read all the same.
+const sameLimit = 30 * time.Second
 
 // errOtherCluster says that what answers is not the cluster that answered first.
 var errOtherCluster = errors.New("another cluster answers")
@@ -27,7 +29,7 @@ type cluster struct {
 
 // same returns nil when the cluster answers that answered first.
 func (c *cluster) same(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, conns.AskLimit)
+	ctx, cancel := context.WithTimeout(ctx, sameLimit)
 	defer cancel()
 	namespaces := c.client.Resource(corev1.SchemeGroupVersion.WithResource("namespaces"))
 	object, err := namespaces.Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -19,11 +20,17 @@ type pulse struct {
 	events chan<- event
 }
 
-func (p pulse) ask(ctx context.Context) conns.Answer {
-	err := p.same(ctx)
+// ask asks once. An answer that comes late ends no trouble: the next question would bring it back.
+func (p pulse) ask(ctx context.Context, within time.Duration) conns.Answer {
+	asked := time.Now()
+	limited, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	err := p.same(limited)
 	switch {
 	case ctx.Err() != nil:
 		return conns.Bad
+	case err == nil && time.Since(asked) > conns.AskLimit:
+		return conns.Late
 	case err == nil:
 		p.tell(ctx, event{what: answered})
 		return conns.Good
