@@ -106,8 +106,10 @@ func (c *consuls) start(ctx context.Context, config policy.ConsulSource, old *ru
 	life, next.stop = context.WithCancel(ctx)
 	c.work.Go(func() {
 		defer close(next.ended)
-		// Nothing but the end of its life ends a Consul's source.
-		_ = watched.run(life, c.news)
+		if err := watched.run(life, c.news); life.Err() == nil {
+			// Nothing else ends a Consul's source: it would be a fault of the program's.
+			c.logger.ErrorContext(ctx, "a Consul of the MeshConfig is not watched any more: restart the server", "source", watched.id.String(), "error", err)
+		}
 	})
 	return next, nil
 }
