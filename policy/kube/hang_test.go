@@ -26,6 +26,8 @@ type pipes struct {
 	closing sync.Once
 	// hang, when there is one, is closed when the server hangs no more.
 	hang atomic.Pointer[chan struct{}]
+	// slow is how long every answer takes to begin; watched counts the watches that were opened.
+	slow, watched atomic.Int64
 }
 
 func (p *pipes) Accept() (net.Conn, error) {
@@ -56,6 +58,13 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 
 func (p *pipes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
+	if slow := time.Duration(p.slow.Load()); slow > 0 {
+		select {
+		case <-time.NewTimer(slow).C:
+		case <-r.Context().Done():
+			return
+		}
+	}
 	if hang := p.hang.Load(); hang != nil {
 		select {
 		case <-*hang:
@@ -69,6 +78,7 @@ func (p *pipes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.Contains(r.URL.Path, "customresourcedefinitions"):
 		fmt.Fprint(w, `{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "x"}}`)
 	default:
+		p.watched.Add(1)
 		fmt.Fprintln(w, `{"type": "BOOKMARK", "object": {"apiVersion": "outrigger.dev/v1alpha1", "kind": "MeshConfig",
 			"metadata": {"resourceVersion": "7", "annotations": {"k8s.io/initial-events-end": "true"}}}}`)
 		w.(http.Flusher).Flush()
@@ -88,18 +98,35 @@ func next(t *testing.T, updates <-chan compile.Update, limit time.Duration) comp
 	return compile.Update{}
 }
 
+// fromPipes runs a source that reads pipes; close ends both.
+func fromPipes(t *testing.T) (p *pipes, source *Source, updates <-chan compile.Update, closeAll func()) {
+	t.Helper()
+	p = &pipes{opened: make(chan net.Conn), closed: make(chan struct{})}
+	server := &http.Server{Handler: p}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(p) }()
+	source, err := New(Config{Name: "k", REST: &rest.Config{Host: "http://fake", Dial: p.dial}, Logger: discard()})
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	told, ended := make(chan compile.Update), make(chan error, 1)
+	go func() { ended <- source.Run(ctx, told) }()
+	return p, source, told, func() {
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run returned %v", err)
+		}
+		server.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("the server ended with %v", err)
+		}
+	}
+}
+
 // TestHang: an API server that hangs is told within ten seconds, and its connections are left for new ones.
 func TestHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &pipes{opened: make(chan net.Conn), closed: make(chan struct{})}
-		server := &http.Server{Handler: p}
-		served := make(chan error, 1)
-		go func() { served <- server.Serve(p) }()
-		source, err := New(Config{Name: "k", REST: &rest.Config{Host: "http://fake", Dial: p.dial}, Logger: discard()})
-		must(t, err)
-		ctx, stop := context.WithCancel(t.Context())
-		updates, ended := make(chan compile.Update), make(chan error, 1)
-		go func() { ended <- source.Run(ctx, updates) }()
+		p, source, updates, closeAll := fromPipes(t)
+		defer closeAll()
 		if u := next(t, updates, time.Second); !u.Synced || u.Trouble != nil {
 			t.Fatalf("the first update is %+v", u)
 		}
@@ -126,13 +153,34 @@ func TestHang(t *testing.T) {
 		if stats := source.Stats(); time.Since(stats.ReadAt) > conns.Beat || stats.Resets == 0 {
 			t.Errorf("after its end there is %+v at %s", stats, time.Now())
 		}
-		stop()
-		if err := <-ended; !errors.Is(err, context.Canceled) {
-			t.Errorf("Run returned %v", err)
+	})
+}
+
+// TestSlow: an API server that is slow is told to be, and not asked for everything anew.
+func TestSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, source, updates, closeAll := fromPipes(t)
+		defer closeAll()
+		if u := next(t, updates, time.Second); !u.Synced || u.Trouble != nil {
+			t.Fatalf("the first update is %+v", u)
 		}
-		server.Close()
-		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-			t.Errorf("the server ended with %v", err)
+		pass(t, time.Second)
+		before := p.watched.Load()
+		p.slow.Store(int64(conns.AskLimit + time.Second))
+		if u := next(t, updates, conns.Beat+conns.AskLimit); u.Trouble == nil {
+			t.Errorf("%+v is told of a server that is slow", u)
+		}
+		select {
+		case u := <-updates:
+			t.Errorf("%+v is told while nothing changes", u)
+		case <-time.NewTimer(4 * time.Minute).C:
+		}
+		if after := p.watched.Load(); after != before || source.Stats().Resets > 0 {
+			t.Errorf("%d watches are opened anew; %+v", after-before, source.Stats())
+		}
+		p.slow.Store(0)
+		if u := next(t, updates, time.Minute); u.Trouble != nil {
+			t.Errorf("afterwards %+v is told", u)
 		}
 	})
 }
