@@ -78,7 +78,10 @@ func TestPolicies(t *testing.T) {
 			{"24", "list", "-d"},
 		},
 		"lists take a tenth of the time": {
-			{"0", "a b c d", "a b c d"}, {"1", "!", ""}, {"2", "", ""}, {"3", "-a -b -c", "?"},
+			{"0", "a b c d", "a b c d"},
+			{"1", "!", ""},
+			{"2", "", ""},
+			{"3", "-a -b -c", "?"},
 			{"7", "list a c", "-b"},
 			{"33", "due", ""},
 			{"42", "due", ""},
