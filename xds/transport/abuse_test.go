@@ -17,14 +17,11 @@ import (
 )
 
 // held starts a server whose calls wait in a channel for the test.
-func held(tb testing.TB, change func(*Config)) (*rig, chan *Stream) {
+func held(tb testing.TB) (*rig, chan *Stream) {
 	tb.Helper()
 	streams := make(chan *Stream, 100)
 	return inMemory(tb, func(c *Config) {
 		c.Methods[echoMethod] = func(s *Stream) { streams <- s }
-		if change != nil {
-			change(c)
-		}
 	}), streams
 }
 
@@ -42,7 +39,7 @@ func (r *rig) only() *connection {
 func TestNarrowedWindow(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		t.Helper()
-		r, streams := held(t, nil)
+		r, streams := held(t)
 		c := r.connect(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20})
 		c.call(1, false)
 		s := <-streams
@@ -66,7 +63,7 @@ func TestNarrowedWindow(t *testing.T) {
 func TestEndedStreamsLeaveNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		t.Helper()
-		r, streams := held(t, nil)
+		r, streams := held(t)
 		c := r.connect(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20})
 		for i := range uint32(100) {
 			c.call(2*i+1, false)
@@ -121,7 +118,7 @@ func TestCrossedGoAway(t *testing.T) {
 func TestCrossedEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		t.Helper()
-		r, streams := held(t, nil)
+		r, streams := held(t)
 		c := r.connect()
 		c.call(1, false)
 		(<-streams).End(nil)

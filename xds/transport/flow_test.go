@@ -196,6 +196,38 @@ func TestSlowReader(t *testing.T) {
 	})
 }
 
+// TestCutMessage: a stream that ends in the middle of a message is reset, as no status may follow half a message; one that ends
+// between two has its status.
+func TestCutMessage(t *testing.T) {
+	for name, test := range map[string]struct {
+		window uint32
+		want   []string
+	}{
+		"in a message":      {1000, []string{"headers 1 200", "reset 1 REFUSED_STREAM"}},
+		"in the second":     {605, []string{"headers 1 200", "reset 1 REFUSED_STREAM"}},
+		"between messages":  {600, []string{"headers 1 200", "headers 1  grpc-status=14 grpc-message=away", "reset 1 NO_ERROR"}},
+		"before a message":  {0, []string{"headers 1 200", "headers 1  grpc-status=14 grpc-message=away", "reset 1 NO_ERROR"}},
+		"after the message": {1 << 20, []string{"headers 1 200", "headers 1  grpc-status=14 grpc-message=away", "reset 1 NO_ERROR"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				t.Helper()
+				r, streams := held(t)
+				c := r.connect(http2.Setting{ID: http2.SettingInitialWindowSize, Val: test.window})
+				c.call(1, false)
+				s := <-streams
+				s.Send([][]byte{make([]byte, 300-messageHead)}, [][]byte{make([]byte, 300-messageHead)}, [][]byte{make([]byte, 1000)})
+				synctest.Wait()
+				s.End(status.Error(codes.Unavailable, "away"))
+				synctest.Wait()
+				if got := c.frames(); !slices.Equal(got, test.want) {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+			})
+		})
+	}
+}
+
 // TestUnreadSocket: a client that reads nothing from its connection, whose windows are wide open, stops neither who sends
 // nor who answers its pings; it is left once the answers are too many.
 func TestUnreadSocket(t *testing.T) {

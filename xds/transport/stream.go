@@ -156,7 +156,8 @@ func (s *Stream) Send(messages ...[][]byte) bool {
 }
 
 // End ends the stream: nil, io.EOF and codes.OK as the client asked for, else with the status of err. What is not
-// written yet is dropped. Only the first call counts.
+// written yet is dropped; where that cuts a message, which no status may follow, the stream is reset so that the client
+// comes again, as when the server is away. Only the first call counts.
 func (s *Stream) End(err error) {
 	if errors.Is(err, io.EOF) {
 		err = nil
@@ -164,7 +165,12 @@ func (s *Stream) End(err error) {
 	c := s.connection
 	c.mu.Lock()
 	if !s.over && c.err == nil {
-		c.control(func(f *http2.Framer) error { return s.writeTrailers(f, status.Convert(err)) })
+		c.control(func(f *http2.Framer) error {
+			if s.out.cut {
+				return f.WriteRSTStream(s.id, http2.ErrCodeRefusedStream)
+			}
+			return s.writeTrailers(f, status.Convert(err))
+		})
 		c.flush()
 	}
 	over := s.close()
