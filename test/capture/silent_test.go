@@ -92,14 +92,5 @@ func (p *pod) multiplexed(t *testing.T) {
 	server := &http.Server{ReadHeaderTimeout: testLimit, Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, p.Name)
 	})}
-	listener := p.listen(t, fmt.Sprintf(":%d", portHTTP))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener) // It ends with the error that it was closed.
-	}()
-	t.Cleanup(func() {
-		server.Close()
-		<-done
-	})
+	p.run(t, server, fmt.Sprintf(":%d", portHTTP))
 }

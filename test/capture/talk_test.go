@@ -34,6 +34,12 @@ func (p *pod) page(t *testing.T, address string) {
 		host, _, _ := net.SplitHostPort(r.RemoteAddr)
 		fmt.Fprintf(w, "%s from=%s cert=%s", p.Name, host, r.Header.Get("x-forwarded-client-cert"))
 	})}
+	p.run(t, server, address)
+}
+
+// run serves until the test ends.
+func (p *pod) run(t *testing.T, server *http.Server, address string) {
+	t.Helper()
 	listener := p.listen(t, address)
 	done := make(chan struct{})
 	go func() {

@@ -13,10 +13,7 @@ import (
 // The second lists of all services and all workloads have what the source says, and ask etcd: they name no version.
 func TestConfirmAllAsksConsistently(t *testing.T) {
 	r := open(t)
-	proxy, err := fault.Listen(fault.Config{Target: r.kube.Host(), Keep: 1 << 20, TLS: r.kube.TLS()})
-	must(t, err)
-	t.Cleanup(proxy.Close)
-	r.access = r.access.Via(proxy.Addr())
+	proxy := overheard(t, r)
 	all := started(t, r)
 	workloads, err := all.source.ConfirmWorkloads(t.Context())
 	must(t, err)

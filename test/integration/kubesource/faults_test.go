@@ -169,13 +169,20 @@ spec: {addresses: [10.0.0.3]}
 	all.await("its end", func() bool { return all.inGoodOrder() && all.has("web", first, second)() })
 }
 
-// The second reading asks etcd: its lists name no version. The proxy's log tells.
-func TestConfirmAsksConsistently(t *testing.T) {
-	r := open(t)
+// overheard has the source ask through a proxy that keeps what is said.
+func overheard(t *testing.T, r *registry) *fault.Proxy {
+	t.Helper()
 	proxy, err := fault.Listen(fault.Config{Target: r.kube.Host(), Keep: 1 << 20, TLS: r.kube.TLS()})
 	must(t, err)
 	t.Cleanup(proxy.Close)
 	r.access = r.access.Via(proxy.Addr())
+	return proxy
+}
+
+// The second reading asks etcd: its lists name no version. The proxy's log tells.
+func TestConfirmAsksConsistently(t *testing.T) {
+	r := open(t)
+	proxy := overheard(t, r)
 	all := started(t, r)
 	set, err := all.source.Confirm(t.Context(), web)
 	must(t, err)
