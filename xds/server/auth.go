@@ -48,7 +48,7 @@ const bearerPrefix = "bearer "
 // credentialsOf reads the bearer token and the verified client certificates of a call.
 func credentialsOf(from caller) (Credentials, error) {
 	c := Credentials{Remote: from.Remote(), PeerCertificates: from.VerifiedChain()}
-	headers := from.Header("authorization")
+	headers := from.Authorization()
 	if len(headers) > 1 {
 		return c, errors.New("several authorization headers: send one")
 	}

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"outrigger.dev/outrigger/test/selfsigned"
 	"outrigger.dev/outrigger/xds/cache"
 )
 
@@ -104,7 +105,7 @@ func TestClientCertificate(t *testing.T) {
 		m.store.Publish(cache.Publication{Nodes: map[string]*cache.ViewSpec{"shop/outrigger": {Scope: cache.All}}})
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		stream, err := discovery.NewAggregatedDiscoveryServiceClient(m.dial(testCert())).DeltaAggregatedResources(ctx)
+		stream, err := discovery.NewAggregatedDiscoveryServiceClient(m.dial(selfsigned.Certificate())).DeltaAggregatedResources(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

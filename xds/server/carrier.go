@@ -23,56 +23,46 @@ type carrier interface {
 	Context() context.Context
 }
 
-// deltaCarrier carries the delta form.
-type deltaCarrier struct {
+// wire carries the messages of a stream in one of the two forms in which discovery speaks.
+type wire struct {
 	*transport.Stream
-	last request
+	// sotw says that the form is that of the state of the world.
+	sotw   bool
+	decode func(r *request, message []byte) error
+	chunks func(r *response) [][]byte
+	last   request
 }
 
-func (c *deltaCarrier) receive(first bool) (*request, error) {
-	c.last = request{first: first}
-	came, err := c.Receive(func(message []byte) { c.last.malformed = c.last.decode(message) })
+func newDeltaWire(t *transport.Stream) *wire {
+	return &wire{Stream: t, decode: (*request).decode, chunks: (*response).chunks}
+}
+
+func newSotwWire(t *transport.Stream) *wire {
+	decode := func(r *request, message []byte) error { return (*sotwRequest)(r).decode(message) }
+	return &wire{Stream: t, sotw: true, decode: decode, chunks: (*response).sotwChunks}
+}
+
+func (w *wire) receive(first bool) (*request, error) {
+	w.last = request{first: first}
+	came, err := w.Receive(func(message []byte) { w.last.malformed = w.decode(&w.last, message) })
 	if !came {
 		return nil, err
 	}
-	return &c.last, nil
+	return &w.last, nil
 }
 
-func (c *deltaCarrier) send(responses []*response) bool {
-	return c.Send(messages(responses, (*response).chunks)...)
-}
-
-// sotwCarrier carries the state-of-the-world form.
-type sotwCarrier struct {
-	*transport.Stream
-	last request
-}
-
-func (c *sotwCarrier) receive(first bool) (*request, error) {
-	c.last = request{first: first}
-	came, err := c.Receive(func(message []byte) { c.last.malformed = (*sotwRequest)(&c.last).decode(message) })
-	if !came {
-		return nil, err
-	}
-	return &c.last, nil
-}
-
-func (c *sotwCarrier) send(responses []*response) bool {
-	return c.Send(messages(responses, (*response).sotwChunks)...)
-}
-
-func messages(responses []*response, chunks func(*response) [][]byte) [][][]byte {
-	all := make([][][]byte, len(responses))
+func (w *wire) send(responses []*response) bool {
+	messages := make([][][]byte, len(responses))
 	for i, r := range responses {
-		all[i] = chunks(r)
+		messages[i] = w.chunks(r)
 	}
-	return all
+	return w.Send(messages...)
 }
 
 // caller is who asks for a stream, before it is known whether he may.
 type caller interface {
-	// Header returns the values of a header.
-	Header(name string) []string
+	// Authorization returns the values of the header of that name.
+	Authorization() []string
 	// VerifiedChain is the client's certificate and those above it, nil where TLS verified none.
 	VerifiedChain() []*x509.Certificate
 	Remote() net.Addr

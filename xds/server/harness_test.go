@@ -2,16 +2,10 @@ package server
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"flag"
 	"fmt"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
@@ -28,6 +22,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/test/bufconn"
 
+	"outrigger.dev/outrigger/test/selfsigned"
 	"outrigger.dev/outrigger/xds/cache"
 )
 
@@ -226,39 +221,14 @@ func newMesh(tb testing.TB, change func(*Config)) *mesh {
 	return m
 }
 
-var testCert = sync.OnceValue(func() tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "outrigger"}, DNSNames: []string{"outrigger"},
-		// A bubble of synctest begins in the year 2000.
-		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-})
-
 func serverTLS() *tls.Config {
 	return &tls.Config{
-		Certificates: []tls.Certificate{testCert()}, MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"},
-		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: clientTLS().RootCAs,
+		Certificates: []tls.Certificate{selfsigned.Certificate()}, MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"},
+		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: selfsigned.Roots(),
 	}
 }
 
-func clientTLS() *tls.Config {
-	pool := x509.NewCertPool()
-	pool.AddCert(testCert().Leaf)
-	return &tls.Config{RootCAs: pool, ServerName: "outrigger", MinVersion: tls.VersionTLS13}
-}
+func clientTLS() *tls.Config { return selfsigned.Client() }
 
 // dial connects a client that is closed with the test.
 func (m *mesh) dial(certs ...tls.Certificate) *grpc.ClientConn {
@@ -363,6 +333,6 @@ func (c *client) ended() error {
 // inBubble runs a test with a clock that jumps.
 func inBubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	testCert() // Made once, outside every bubble.
+	selfsigned.Certificate() // Made once, outside every bubble.
 	synctest.Test(t, test)
 }

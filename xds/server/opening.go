@@ -78,8 +78,8 @@ func (st *stream) open(ctx context.Context, first *request) error {
 }
 
 func (st *stream) isSotw() bool {
-	_, ok := st.carrier.(*sotwCarrier)
-	return ok
+	w, ok := st.carrier.(*wire)
+	return ok && w.sotw
 }
 
 // targetsPerProgram is how many streams a gRPC program may have for each that a proxy may: it opens one for each

@@ -60,10 +60,10 @@ func (s *Server) Transport(config *tls.Config) (*transport.Server, error) {
 func (s *Server) methods() map[string]func(*transport.Stream) {
 	return map[string]func(*transport.Stream){
 		discovery.AggregatedDiscoveryService_DeltaAggregatedResources_FullMethodName: func(t *transport.Stream) {
-			s.serve(t, &deltaCarrier{Stream: t})
+			s.serve(t, newDeltaWire(t))
 		},
 		discovery.AggregatedDiscoveryService_StreamAggregatedResources_FullMethodName: func(t *transport.Stream) {
-			s.serve(t, &sotwCarrier{Stream: t})
+			s.serve(t, newSotwWire(t))
 		},
 	}
 }

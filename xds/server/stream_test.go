@@ -79,7 +79,7 @@ func (f *fakeCarrier) End(err error)                   { f.ended <- err }
 // bearer shows a token.
 type bearer string
 
-func (b bearer) Header(string) []string           { return []string{"Bearer " + string(b)} }
+func (b bearer) Authorization() []string          { return []string{"Bearer " + string(b)} }
 func (bearer) VerifiedChain() []*x509.Certificate { return nil }
 func (bearer) Remote() net.Addr                   { return nil }
 

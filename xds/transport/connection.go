@@ -175,10 +175,10 @@ func (c *connection) resume() {
 
 // goAway has the client open no more streams here, and ends the connection once the last is over.
 func (c *connection) goAway() {
-	c.tell(http2.ErrCodeNo, "")
 	c.mu.Lock()
+	c.sayGoAway(http2.ErrCodeNo, "")
 	over := c.isOver()
-	c.mu.Unlock()
+	c.unlock()
 	if over {
 		c.end(errStopped)
 	}

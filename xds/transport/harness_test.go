@@ -3,22 +3,16 @@ package transport
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/net/http2"
@@ -26,6 +20,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+
+	"outrigger.dev/outrigger/test/selfsigned"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -99,7 +95,7 @@ func methods() map[string]func(*Stream) {
 		echoMethod: serveEcho,
 		deafMethod: func(s *Stream) { s.Tell(deaf{}) },
 		endMethod: func(s *Stream) {
-			s.End(status.Error(codes.PermissionDenied, "the door is shut: 100% — "+strings.Join(s.Header("authorization"), ",")))
+			s.End(status.Error(codes.PermissionDenied, "the door is shut: 100% — "+strings.Join(s.Authorization(), ",")))
 		},
 	}
 }
@@ -146,41 +142,16 @@ func newRig(tb testing.TB, listener net.Listener, dial func() (net.Conn, error),
 	return &rig{tb: tb, server: server, dial: dial}
 }
 
-var testCert = sync.OnceValue(func() tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"outrigger"},
-		// A bubble of synctest begins in the year 2000.
-		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-})
-
 func serverTLS() *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{testCert()}, MinVersion: tls.VersionTLS13}
+	return &tls.Config{Certificates: []tls.Certificate{selfsigned.Certificate()}, MinVersion: tls.VersionTLS13}
 }
 
-func clientTLS() *tls.Config {
-	pool := x509.NewCertPool()
-	pool.AddCert(testCert().Leaf)
-	return &tls.Config{RootCAs: pool, ServerName: "outrigger", MinVersion: tls.VersionTLS13, NextProtos: []string{protocol}}
-}
+func clientTLS() *tls.Config { return selfsigned.Client(protocol) }
 
 // inBubble runs a test with a clock that jumps.
 func inBubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	testCert() // Made once, outside every bubble.
+	selfsigned.Certificate() // Made once, outside every bubble.
 	synctest.Test(t, test)
 }
 

@@ -28,15 +28,8 @@ func (i *inbox) rest() []byte { return i.bytes[i.begin:] }
 
 // readable reports whether the owner has something to take: a message, an end, or a fault.
 func (i *inbox) readable(most int) bool {
-	rest := i.rest()
-	if i.ended {
-		return true
-	}
-	if len(rest) < messageHead {
-		return false
-	}
-	length := lengthOf(rest)
-	return rest[0] != 0 || length > most || len(rest) >= messageHead+length
+	message, err := i.head(most)
+	return i.ended || message != nil || err != nil
 }
 
 func lengthOf(message []byte) int { return int(binary.BigEndian.Uint32(message[1:])) }

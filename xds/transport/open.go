@@ -16,9 +16,6 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// headers are those of a call that its server needs.
-type headers map[string][]string
-
 // maxRefused is how many streams beyond the limit a client may try in a row before it is left.
 const maxRefused = 1000
 
@@ -174,13 +171,10 @@ func timeoutOf(value string) (time.Duration, bool) {
 
 // add makes a stream; nil where the client has as many as it may.
 func (c *connection) add(frame *http2.MetaHeadersFrame, timeout time.Duration) (*Stream, error) {
-	s := &Stream{
-		connection: c, id: frame.StreamID, unread: window, uses: 2,
-		headers: headers{},
-	}
+	s := &Stream{connection: c, id: frame.StreamID, unread: window, uses: 2}
 	for _, f := range frame.RegularFields() {
 		if f.Name == "authorization" {
-			s.headers[f.Name] = append(s.headers[f.Name], f.Value)
+			s.authorization = append(s.authorization, f.Value)
 		}
 	}
 	c.mu.Lock()
@@ -240,7 +234,7 @@ func (s *Stream) run(call func(*Stream)) {
 func (s *Stream) returned() {
 	c := s.connection
 	c.mu.Lock()
-	s.headers = nil // A token is not kept longer than it is needed.
+	s.authorization = nil // A token is not kept longer than it is needed.
 	over := s.leave()
 	c.mu.Unlock()
 	if over {

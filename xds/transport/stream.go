@@ -26,9 +26,10 @@ type Events interface {
 type Stream struct {
 	connection *connection
 	id         uint32
-	headers    headers
-	ctx        context.Context //nolint:containedctx // a stream is what a context belongs to, as in gRPC
-	cancel     context.CancelFunc
+	// authorization holds the values of that header, until the call returns.
+	authorization []string
+	ctx           context.Context //nolint:containedctx // a stream is what a context belongs to, as in gRPC
+	cancel        context.CancelFunc
 
 	// The connection's mu guards all below.
 	events  Events
@@ -48,9 +49,8 @@ type Stream struct {
 // Context ends with the stream.
 func (s *Stream) Context() context.Context { return s.ctx }
 
-// Header returns the values of a header that the client sent; the name in lower case. Only those are kept that
-// authenticate a caller, authorization, and only until the call returns.
-func (s *Stream) Header(name string) []string { return s.headers[name] }
+// Authorization returns the values of the header of that name, until the call returns.
+func (s *Stream) Authorization() []string { return s.authorization }
 
 // VerifiedChain is the client's certificate, and those that it sent with it, when TLS has verified it.
 func (s *Stream) VerifiedChain() []*x509.Certificate {

@@ -78,9 +78,6 @@ func (c *connection) settle() {
 		return
 	}
 	w.waiting = slices.DeleteFunc(w.waiting, func(s *Stream) bool {
-		if s.over {
-			return true
-		}
 		if s.out.size > 0 {
 			return false
 		}
