@@ -137,7 +137,7 @@ func percentile(sorted []time.Duration, p int) time.Duration {
 func (t *target) additions(ctx context.Context, r *result) error {
 	var cpu time.Duration
 	sent, err := t.fleet.during(func() (err error) {
-		cpu, err = t.process.spent(func() error {
+		cpu, err = t.busy(r, func() error {
 			for i := range t.options.added {
 				service := t.options.services + i
 				write := func() error { return t.mesh.writeService(service, 0) }
