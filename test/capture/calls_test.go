@@ -10,6 +10,7 @@ import (
 
 	"outrigger.dev/outrigger/deploy/capture"
 	"outrigger.dev/outrigger/test/netlab"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // The stats of the connections that the proxy took on its listeners.
@@ -20,7 +21,7 @@ const (
 )
 
 // simple is a server of a mode, a client, and a pod outside of the mesh.
-func simple(t *testing.T, mode string) (r *rig, client, server, outside *pod) {
+func simple(t *testing.T, mode string) (r *town, client, server, outside *pod) {
 	t.Helper()
 	r = newRig(t, map[string]string{
 		"mesh.yaml": workload("client") + workload("server") + service + authn("server", mode),
@@ -28,7 +29,7 @@ func simple(t *testing.T, mode string) (r *rig, client, server, outside *pod) {
 	client, server, outside = r.join(t, "client", capture.Exclusions{}), r.join(t, "server", capture.Exclusions{}), r.pods["outside"]
 	server.serve(t)
 	outside.serve(t)
-	r.synced(t, "client", "server")
+	r.Synced(t, "client", "server")
 	return r, client, server, outside
 }
 
@@ -45,7 +46,7 @@ func answered(t *testing.T, by, identity string) func(string, error) {
 			t.Errorf("the answer is %q, want it from %s", body, by)
 		}
 		_, cert, _ := strings.Cut(body, "cert=")
-		if identity == "" && cert != "" || identity != "" && !strings.HasSuffix(cert, "URI="+identityOf+identity) {
+		if identity == "" && cert != "" || identity != "" && !strings.HasSuffix(cert, "URI="+rig.Identities+identity) {
 			t.Errorf("the server saw the certificate %q, want that of %q", cert, identity)
 		}
 	}
@@ -150,13 +151,13 @@ func TestUnknownDestinations(t *testing.T) {
 			}
 		})
 	}
-	r.write(t, "deny.yaml", `
+	r.put(t, "deny.yaml", `
 apiVersion: outrigger.dev/v1alpha1
 kind: MeshConfig
 metadata: {name: default}
 spec: {outbound: {unknownDestinations: Deny}}
 `)
-	eventually(t, "unknown destinations are refused", func() error {
+	rig.Eventually(t, "unknown destinations are refused", func() error {
 		if _, err := get(t, caller{client.Pod, program}, at(outside.IPv4, portHTTP), "/"); err == nil {
 			return errors.New("it was answered")
 		}
@@ -227,7 +228,7 @@ func TestExcludedGoesPastTheProxies(t *testing.T) {
 	for _, p := range []*pod{server, outside, other} {
 		p.serve(t)
 	}
-	r.synced(t, "client", "server")
+	r.Synced(t, "client", "server")
 	for _, family := range []string{"IPv4", "IPv6"} {
 		past := func(name string, want int64, call func() error) {
 			t.Helper()
@@ -291,7 +292,7 @@ func TestOwnPortsDoNotLoop(t *testing.T) {
 	}, "client", "server", "outside")
 	client := r.join(t, "client", capture.Exclusions{Users: []uint32{exempt}})
 	server := r.join(t, "server", capture.Exclusions{})
-	r.synced(t, "client", "server")
+	r.Synced(t, "client", "server")
 	callers := map[string]struct {
 		from *netlab.Pod
 		uid  int
@@ -340,7 +341,7 @@ func TestPodsWithoutIPv6(t *testing.T) {
 	}
 	client, server := r.join(t, "client", capture.Exclusions{}), r.join(t, "server", capture.Exclusions{})
 	server.serve(t)
-	r.synced(t, "client", "server")
+	r.Synced(t, "client", "server")
 	for name, from := range map[string]*pod{"client": client, "server": server} {
 		answered(t, "server", name)(get(t, caller{from.Pod, program}, at(vips["IPv4"], portHTTP), "/"))
 		if _, err := say(t, caller{from.Pod, program}, at(vips["IPv4"], portFirst), true); err != nil {

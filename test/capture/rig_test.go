@@ -1,32 +1,27 @@
 package capture_test
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"outrigger.dev/outrigger/deploy/capture"
 	"outrigger.dev/outrigger/test/mesh"
 	"outrigger.dev/outrigger/test/netlab"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 const (
-	testLimit  = 20 * time.Second
-	namespace  = "test"
-	identityOf = "spiffe://cluster.local/ns/test/sa/"
-
 	proxyUser = capture.DefaultProxyUser
 	program   = 1000 // whoever a program runs as
 	exempt    = 2000 // a user who is excluded where a test says so
 )
 
-// rig is a mesh of captured pods for one test.
-type rig struct {
-	*mesh.Mesh
+// town is a mesh of captured pods for one test.
+type town struct {
+	*rig.Rig
 	lab  *netlab.Lab
 	pods map[string]*pod
 }
@@ -43,66 +38,39 @@ func (p *pod) addresses() map[string]netip.Addr {
 }
 
 // newRig makes pods, and starts a control plane over files of YAML, in which "<pod>.4" and "<pod>.6" in angle brackets stand for addresses.
-func newRig(t *testing.T, files map[string]string, pods ...string) *rig {
+func newRig(t *testing.T, files map[string]string, pods ...string) *town {
 	t.Helper()
 	lab := netlab.New(t)
-	dir, err := os.MkdirTemp("", "capture-") //nolint:usetesting // the path of a socket is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The users of the pods find their own folders in it.
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // see above
-		t.Fatal(err)
-	}
-	m, err := mesh.New(mesh.Config{
-		Binary: outrigger, Dir: dir, XDS: lab.Node.IPv4.String() + ":15010", Metrics: "127.0.0.1:15014",
+	r := &town{lab: lab, pods: map[string]*pod{}, Rig: rig.New(t, mesh.Config{
+		Binary: outrigger, XDS: lab.Node.IPv4.String() + ":15010", Metrics: "127.0.0.1:15014",
 		Place: lab.Node.Place(0), Dial: lab.Node.Dial,
-	})
-	if err != nil {
+	})}
+	// The users of the pods find their own folders in it.
+	if err := os.Chmod(r.Dir(), 0o711); err != nil { //nolint:gosec // see above
 		t.Fatal(err)
 	}
-	r := &rig{Mesh: m, lab: lab, pods: map[string]*pod{}}
-	t.Cleanup(func() { r.close(t) })
 	for _, name := range pods {
 		r.pods[name] = &pod{Pod: lab.Pod(t, name)}
 	}
 	for name, text := range files {
-		r.write(t, name, text)
+		r.put(t, name, text)
 	}
-	if err := r.StartServer(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatal(err)
-	}
+	r.Start(t)
 	return r
 }
 
-// close ends everything. What a failed test leaves behind is there to be read.
-func (r *rig) close(t *testing.T) {
-	t.Helper()
-	if err := r.Close(); err != nil {
-		t.Error(err)
-	}
-	if t.Failed() {
-		t.Logf("the mesh's folder, with all logs: %s", r.Dir())
-		return
-	}
-	if err := os.RemoveAll(r.Dir()); err != nil {
-		t.Error(err)
-	}
-}
-
-func (r *rig) write(t *testing.T, name, text string) {
+// put writes a file into the folder of YAML, with the addresses of pods.
+func (r *town) put(t *testing.T, name, text string) {
 	t.Helper()
 	for name, p := range r.pods {
 		text = strings.ReplaceAll(text, "<"+name+".4>", p.IPv4.String())
 		text = strings.ReplaceAll(text, "<"+name+".6>", p.IPv6.String())
 	}
-	if err := r.Write(name, text); err != nil {
-		t.Fatal(err)
-	}
+	r.Put(t, name, text)
 }
 
 // join captures a pod, and starts its sidecar, which has the readiness and metrics of a pod.
-func (r *rig) join(t *testing.T, name string, exclude capture.Exclusions) *pod {
+func (r *town) join(t *testing.T, name string, exclude capture.Exclusions) *pod {
 	t.Helper()
 	p := r.pods[name]
 	if err := p.Do(func() error {
@@ -110,28 +78,10 @@ func (r *rig) join(t *testing.T, name string, exclude capture.Exclusions) *pod {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	sidecar, err := r.Ready(context.WithoutCancel(t.Context()), mesh.SidecarConfig{
-		Namespace: namespace, Workload: name, ServiceAccount: name, Place: p.Place(proxyUser),
-		Bootstrap: []string{"--ready", "[::]:15021", "--metrics", "[::]:15090"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.sidecar = sidecar
+	who := rig.Who(name)
+	who.Place, who.Bootstrap = p.Place(proxyUser), []string{"--ready", "[::]:15021", "--metrics", "[::]:15090"}
+	p.sidecar = r.Join(t, who)
 	return p
-}
-
-// synced waits until the proxies have everything that they are to have.
-func (r *rig) synced(t *testing.T, names ...string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
-	defer cancel()
-	for i, name := range names {
-		names[i] = namespace + "/" + name
-	}
-	if err := r.WaitSynced(ctx, names...); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // stat is the sum of a pod's stats whose names match a regular expression.

@@ -10,6 +10,7 @@ import (
 
 	"outrigger.dev/outrigger/deploy/capture"
 	"outrigger.dev/outrigger/test/load"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // silentLimit is above the half minute that passes until silence is noticed.
@@ -41,7 +42,7 @@ func TestConnectionOfManyRequestsFallsSilent(t *testing.T) {
 	client, first := r.join(t, "client", capture.Exclusions{}), r.pods["first"]
 	first.multiplexed(t)
 	r.pods["second"].multiplexed(t)
-	r.synced(t, "client")
+	r.Synced(t, "client")
 	dial := func(ctx context.Context, _, address string) (net.Conn, error) {
 		return client.DialAs(ctx, program, address)
 	}
@@ -89,7 +90,7 @@ func (p *pod) multiplexed(t *testing.T) {
 	t.Helper()
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
-	server := &http.Server{ReadHeaderTimeout: testLimit, Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := &http.Server{ReadHeaderTimeout: rig.Limit, Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, p.Name)
 	})}
 	p.run(t, server, fmt.Sprintf(":%d", portHTTP))

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"outrigger.dev/outrigger/test/mesh"
 	"outrigger.dev/outrigger/test/netlab"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // serve runs the applications of a pod on all of its addresses, until the test ends.
@@ -30,7 +30,7 @@ func (p *pod) serve(t *testing.T) {
 // page answers with the pod's name, where the connection came from, and the caller's certificate.
 func (p *pod) page(t *testing.T, address string) {
 	t.Helper()
-	server := &http.Server{ReadHeaderTimeout: testLimit, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{ReadHeaderTimeout: rig.Limit, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, _ := net.SplitHostPort(r.RemoteAddr)
 		fmt.Fprintf(w, "%s from=%s cert=%s", p.Name, host, r.Header.Get("x-forwarded-client-cert"))
 	})}
@@ -74,7 +74,7 @@ func (p *pod) tcp(t *testing.T, address string, handle func(net.Conn)) {
 			}
 			tasks.Go(func() {
 				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(testLimit))
+				_ = conn.SetDeadline(time.Now().Add(rig.Limit))
 				handle(conn)
 			})
 		}
@@ -107,14 +107,14 @@ func at(address netip.Addr, port int) netip.AddrPort {
 // dial connects as a user.
 func dial(t *testing.T, from caller, to netip.AddrPort) (net.Conn, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Limit)
 	defer cancel()
 	conn, err := from.pod.DialAs(ctx, from.uid, to.String())
 	if err != nil {
 		return nil, err
 	}
 	t.Cleanup(func() { conn.Close() })
-	return conn, conn.SetDeadline(time.Now().Add(testLimit))
+	return conn, conn.SetDeadline(time.Now().Add(rig.Limit))
 }
 
 // get asks for a path, and returns the body of the answer.
@@ -125,19 +125,7 @@ func get(t *testing.T, from caller, to netip.AddrPort, path string) (string, err
 		return "", err
 	}
 	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: somewhere\r\nConnection: close\r\n\r\n", path); err != nil {
-		return "", err
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", resp.Status, body)
-	}
-	return string(body), err
+	return rig.Get(conn, path, "HTTP/1.1")
 }
 
 // say sends a line after the greeting, if there is one, and wants it back. It returns the greeting.
@@ -162,14 +150,4 @@ func say(t *testing.T, from caller, to netip.AddrPort, greeted bool) (string, er
 		return greeting, fmt.Errorf("said %q, came back %q: %w", line, got, err)
 	}
 	return strings.TrimSpace(greeting), nil
-}
-
-// eventually waits until check has no error.
-func eventually(t *testing.T, what string, check func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
-	defer cancel()
-	if err := mesh.Eventually(ctx, what, func(context.Context) error { return check() }); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -1,7 +1,6 @@
 package mesh_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -15,12 +14,14 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/interop/grpc_testing"
+
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // dial connects to an address, with TLS when there is a config.
 func dial(t *testing.T, address string, config *tls.Config) (net.Conn, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Limit)
 	defer cancel()
 	var conn net.Conn
 	var err error
@@ -46,19 +47,7 @@ func get(t *testing.T, address string, config *tls.Config, version string) (stri
 		return "", err
 	}
 	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "GET / %s\r\nHost: somewhere\r\nConnection: close\r\n\r\n", version); err != nil {
-		return "", err
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", resp.Status, body)
-	}
-	return strings.TrimSpace(string(body)), err
+	return rig.Get(conn, "/", version)
 }
 
 // get1 is get for HTTP/1.1 in plain text.
@@ -73,16 +62,12 @@ func get2(t *testing.T, address string) (string, error) {
 	transport := &http.Transport{Protocols: new(http.Protocols)}
 	transport.Protocols.SetUnencryptedHTTP2(true)
 	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport, Timeout: testLimit}).Get("http://" + address)
+	resp, err := (&http.Client{Transport: transport, Timeout: rig.Limit}).Get("http://" + address)
 	if err != nil {
 		return "", err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", resp.Status, body)
-	}
-	return strings.TrimSpace(string(body)), err
+	return rig.Body(resp)
 }
 
 // say sends a line over a connection and returns the line that comes back.
@@ -151,7 +136,7 @@ func greeting(t *testing.T, address string) error {
 // webSocket checks that messages go both ways after an upgrade.
 func webSocket(t *testing.T, address string) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Limit)
 	defer cancel()
 	conn, resp, err := websocket.DefaultDialer.DialContext(ctx, "ws://"+address+"/", nil)
 	if err != nil {
@@ -189,7 +174,7 @@ func dialRPC(t *testing.T, address string) grpc_testing.TestServiceClient {
 // unary makes one call and returns the certificate that the server saw.
 func unary(t *testing.T, address string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Limit)
 	defer cancel()
 	resp, err := dialRPC(t, address).UnaryCall(ctx, &grpc_testing.SimpleRequest{})
 	return resp.GetUsername(), err
@@ -198,7 +183,7 @@ func unary(t *testing.T, address string) (string, error) {
 // stream checks that messages go both ways on one stream, one at a time.
 func stream(t *testing.T, address string) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Limit)
 	defer cancel()
 	s, err := dialRPC(t, address).FullDuplexCall(ctx)
 	if err != nil {

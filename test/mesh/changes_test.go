@@ -7,6 +7,7 @@ import (
 
 	"outrigger.dev/outrigger/test/load"
 	"outrigger.dev/outrigger/test/mesh"
+	"outrigger.dev/outrigger/test/rig"
 	"outrigger.dev/outrigger/xds/debug"
 )
 
@@ -44,9 +45,9 @@ func TestScopeLimitsWhatEnvoyHas(t *testing.T) {
 		files[name+".yaml"] = service(name, name, svcPort{80, portHTTP, "http"}) + wlSpec{name: name, app: name, host: 20}.yaml()
 	}
 	r := newRig(t, files)
-	servePage(t, r.addr(20, portHTTP), "server")
-	c := r.sidecar(t, "client")
-	l := load.Start(t.Context(), load.Config{URL: "http://" + r.addr(clientHost, portHTTP)})
+	servePage(t, r.Addr(20, portHTTP), "server")
+	c := r.Join(t, rig.Who("client"))
+	l := load.Start(t.Context(), load.Config{URL: "http://" + r.Addr(clientHost, portHTTP)})
 	defer l.Stop()
 	// The last one narrows the scope again: clusters go only after they drained.
 	for _, step := range []struct{ scope, want string }{
@@ -54,8 +55,8 @@ func TestScopeLimitsWhatEnvoyHas(t *testing.T) {
 		{"{name: one}, {name: three}", "one three"},
 		{`{name: "*"}`, "one two three"},
 	} {
-		r.write(t, "client.yaml", scoped(step.scope))
-		eventually(t, "Envoy has "+step.want, func() error {
+		r.Put(t, "client.yaml", scoped(step.scope))
+		rig.Eventually(t, "Envoy has "+step.want, func() error {
 			if got := clusters(t, c); got != step.want {
 				return fmt.Errorf("it has %q", got)
 			}
@@ -78,22 +79,22 @@ func TestServiceIsAddedAndRemovedUnderLoad(t *testing.T) {
 	one := service("one", "one", svcPort{80, portHTTP, "http"}) + wlSpec{name: "one", app: "one", host: 20}.yaml()
 	two := service("two", "two", svcPort{80, portHTTP, "http"}) + wlSpec{name: "two", app: "two", host: 30}.yaml()
 	r := newRig(t, map[string]string{"one.yaml": one, "client.yaml": alone})
-	servePage(t, r.addr(20, portHTTP), "one")
-	servePage(t, r.addr(30, portHTTP), "two")
-	r.sidecar(t, "client")
-	l := load.Start(t.Context(), load.Config{URL: "http://" + r.addr(clientHost, portHTTP)})
+	servePage(t, r.Addr(20, portHTTP), "one")
+	servePage(t, r.Addr(30, portHTTP), "two")
+	r.Join(t, rig.Who("client"))
+	l := load.Start(t.Context(), load.Config{URL: "http://" + r.Addr(clientHost, portHTTP)})
 	defer l.Stop()
 	for range 3 {
-		r.write(t, "two.yaml", two)
-		r.write(t, "client.yaml", both)
-		eventually(t, "the new service is reached", func() error {
-			_, err := get1(t, r.addr(clientHost, portHTTP2))
+		r.Put(t, "two.yaml", two)
+		r.Put(t, "client.yaml", both)
+		rig.Eventually(t, "the new service is reached", func() error {
+			_, err := get1(t, r.Addr(clientHost, portHTTP2))
 			return err
 		})
-		r.remove(t, "two.yaml")
-		r.write(t, "client.yaml", alone)
-		eventually(t, "the service is gone", func() error {
-			if answer, err := get1(t, r.addr(clientHost, portHTTP2)); err == nil {
+		r.Drop(t, "two.yaml")
+		r.Put(t, "client.yaml", alone)
+		rig.Eventually(t, "the service is gone", func() error {
+			if answer, err := get1(t, r.Addr(clientHost, portHTTP2)); err == nil {
 				return fmt.Errorf("it answers %q", answer)
 			}
 			return nil
@@ -114,11 +115,11 @@ func TestRefusedResourceIsShownWithItsOwner(t *testing.T) {
 		"one.yaml":    service("one", "one", svcPort{80, portHTTP, "http"}) + wlSpec{name: "one", app: "one", host: 20}.yaml(),
 		"client.yaml": good,
 	})
-	servePage(t, r.addr(20, portHTTP), "one")
-	r.sidecar(t, "client")
-	r.synced(t, "client")
-	r.write(t, "client.yaml", bad)
-	eventually(t, "outrigger proxy tells what was refused", func() error {
+	servePage(t, r.Addr(20, portHTTP), "one")
+	r.Join(t, rig.Who("client"))
+	r.Synced(t, "client")
+	r.Put(t, "client.yaml", bad)
+	rig.Eventually(t, "outrigger proxy tells what was refused", func() error {
 		text, err := r.Outrigger(t.Context(), "proxy", "test/client", "--data-dir", r.DataDir())
 		if err != nil {
 			return err
@@ -130,7 +131,7 @@ func TestRefusedResourceIsShownWithItsOwner(t *testing.T) {
 		}
 		return nil
 	})
-	if _, err := get1(t, r.addr(clientHost, portHTTP)); err != nil {
+	if _, err := get1(t, r.Addr(clientHost, portHTTP)); err != nil {
 		t.Errorf("the good listener was harmed: %v", err)
 	}
 	proxies, err := r.Proxies(t.Context())
@@ -140,6 +141,6 @@ func TestRefusedResourceIsShownWithItsOwner(t *testing.T) {
 	if state := proxies["test/client"].State; state != debug.StateRefused {
 		t.Errorf("the state is %q, want %q", state, debug.StateRefused)
 	}
-	r.write(t, "client.yaml", good)
-	r.synced(t, "client")
+	r.Put(t, "client.yaml", good)
+	r.Synced(t, "client")
 }

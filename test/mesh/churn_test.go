@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"outrigger.dev/outrigger/test/load"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // churnRequests is how many requests TestChurnUnderLoad sends at least. -timeout must leave room for many.
@@ -25,7 +26,7 @@ const (
 
 // churn is a mesh in which everything but the path of the load changes all the time.
 type churn struct {
-	*rig
+	*rig.Loopback
 	live     []string // the services that come and go, the oldest first
 	born     int
 	visitors sync.WaitGroup
@@ -37,20 +38,20 @@ type churn struct {
 // TestChurnUnderLoad: services come and go, endpoints drain and return, routes change hands, the control plane is killed; no
 // request fails, neither over old connections nor over new ones, and what is added works from its first connection on.
 func TestChurnUnderLoad(t *testing.T) {
-	c := &churn{rig: newRig(t, nil)}
+	c := &churn{Loopback: newRig(t, nil)}
 	for _, host := range []int{20, 21} {
-		servePage(t, c.addr(host, portHTTP+1000), fmt.Sprint("server-", host))
+		servePage(t, c.Addr(host, portHTTP+1000), fmt.Sprint("server-", host))
 	}
 	c.serve(t, 20, "")
 	c.serve(t, 21, "")
-	c.write(t, "stable.yaml", c.stable(""))
+	c.Put(t, "stable.yaml", c.stable(""))
 	c.listeners(t)
 	for _, workload := range []string{"server-20", "server-21", "client"} {
-		c.sidecar(t, workload)
+		c.Join(t, rig.Who(workload))
 	}
 	var loads []*load.Load
 	for i := range stablePorts {
-		l := load.Start(t.Context(), load.Config{URL: "http://" + c.addr(clientHost, portHTTP+i), Workers: 4, Pause: time.Millisecond})
+		l := load.Start(t.Context(), load.Config{URL: "http://" + c.Addr(clientHost, portHTTP+i), Workers: 4, Pause: time.Millisecond})
 		defer l.Stop()
 		loads = append(loads, l)
 	}
@@ -84,7 +85,7 @@ func (c *churn) run(t *testing.T, loads []*load.Load) {
 		if step%10 == 0 {
 			health := []string{"Draining", ""}[step/10%2]
 			c.serve(t, 21, health)
-			c.write(t, "stable.yaml", c.stable(fmt.Sprint("v", step)))
+			c.Put(t, "stable.yaml", c.stable(fmt.Sprint("v", step)))
 		}
 		if step%restartEach == 0 {
 			c.KillServer()
@@ -108,7 +109,7 @@ func (c *churn) serve(t *testing.T, host int, health string) {
 	t.Helper()
 	name := fmt.Sprint("server-", host)
 	w := wlSpec{name: name, app: "server", host: host, sidecar: true, ports: []int{portHTTP}, health: health}
-	c.write(t, name+".yaml", w.yaml())
+	c.Put(t, name+".yaml", w.yaml())
 }
 
 // stable returns the services under load. What marks them changes their objects and nothing else.
@@ -127,16 +128,16 @@ func (c *churn) replace(t *testing.T) {
 	port := c.port(name)
 	c.born++
 	c.live = append(c.live, name)
-	c.write(t, name+".yaml", service(name, "server", svcPort{80, portHTTP, "http"}))
+	c.Put(t, name+".yaml", service(name, "server", svcPort{80, portHTTP, "http"}))
 	gone := ""
 	if len(c.live) > churnLive {
 		gone, c.live = c.live[0], c.live[1:]
 	}
 	c.listeners(t)
 	if gone != "" {
-		c.remove(t, gone+".yaml")
+		c.Drop(t, gone+".yaml")
 	}
-	c.visitors.Go(func() { c.visit(t.Context(), c.addr(clientHost, port)) })
+	c.visitors.Go(func() { c.visit(t.Context(), c.Addr(clientHost, port)) })
 }
 
 // port is the client's port for a service; it is used again only after many others.
@@ -157,7 +158,7 @@ func (c *churn) listeners(t *testing.T) {
 	for _, name := range c.live {
 		all = append(all, egress{c.port(name), name, 80})
 	}
-	c.write(t, "client.yaml", client(all...))
+	c.Put(t, "client.yaml", client(all...))
 }
 
 // visit sends one request as soon as a listener lets somebody in. It may have gone before: they live for a second.

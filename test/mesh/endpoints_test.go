@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"outrigger.dev/outrigger/test/load"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // plainService is a service of workloads without sidecars and the client that calls it.
@@ -45,19 +46,19 @@ func TestMixedServiceIsReachedBothWays(t *testing.T) {
 	files := plainService(outside)
 	files["inside.yaml"] = inside.yaml() + authn("inside", "server", "Strict")
 	r := newRig(t, files)
-	servePage(t, r.addr(20, portHTTP+1000), "inside")
-	servePage(t, r.addr(30, portHTTP), "outside")
-	r.sidecar(t, "inside")
-	r.sidecar(t, "client")
+	servePage(t, r.Addr(20, portHTTP+1000), "inside")
+	servePage(t, r.Addr(30, portHTTP), "outside")
+	r.Join(t, rig.Who("inside"))
+	r.Join(t, rig.Who("client"))
 	seen := map[string]int{}
 	for range 40 {
-		answer, err := get1(t, r.addr(clientHost, portHTTP))
+		answer, err := get1(t, r.Addr(clientHost, portHTTP))
 		if err != nil {
 			t.Fatal(err)
 		}
 		name, rest, _ := strings.Cut(answer, " ")
 		seen[name]++
-		if secured := strings.Contains(rest, "URI="+identityOf+"client"); secured != (name == "inside") {
+		if secured := strings.Contains(rest, "URI="+rig.Identities+"client"); secured != (name == "inside") {
 			t.Errorf("%s saw the caller's name: %t", name, secured)
 		}
 	}
@@ -69,15 +70,15 @@ func TestMixedServiceIsReachedBothWays(t *testing.T) {
 func TestEndpointThatIsDownIsRetriedAndEjected(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, plainService(plain("up", 20), plain("down", 30), plain("up-too", 40)))
-	servePage(t, r.addr(20, portHTTP), "up")
-	servePage(t, r.addr(40, portHTTP), "up-too")
-	c := r.sidecar(t, "client")
-	seen := names(t, r.addr(clientHost, portHTTP), 60)
+	servePage(t, r.Addr(20, portHTTP), "up")
+	servePage(t, r.Addr(40, portHTTP), "up-too")
+	c := r.Join(t, rig.Who("client"))
+	seen := names(t, r.Addr(clientHost, portHTTP), 60)
 	if seen["up"] == 0 || seen["up-too"] == 0 {
 		t.Errorf("60 calls were answered by %v, want both that are up", seen)
 	}
-	eventually(t, "the endpoint is ejected", func() error {
-		if _, err := get1(t, r.addr(clientHost, portHTTP)); err != nil {
+	rig.Eventually(t, "the endpoint is ejected", func() error {
+		if _, err := get1(t, r.Addr(clientHost, portHTTP)); err != nil {
 			return err
 		}
 		stats, err := c.Stats(t.Context(), `outbound.*(upstream_rq_retry|outlier_detection\.ejections_active)$`)
@@ -103,27 +104,27 @@ func TestUnhealthyAndDrainingEndpointsGetNoRequests(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, plainService(plain("one", 20), plain("two", 30), plain("three", 40)))
 	for host, name := range map[int]string{20: "one", 30: "two", 40: "three"} {
-		servePage(t, r.addr(host, portHTTP), name)
+		servePage(t, r.Addr(host, portHTTP), name)
 	}
-	r.sidecar(t, "client")
-	if seen := names(t, r.addr(clientHost, portHTTP), 60); len(seen) != 3 {
+	r.Join(t, rig.Who("client"))
+	if seen := names(t, r.Addr(clientHost, portHTTP), 60); len(seen) != 3 {
 		t.Fatalf("60 calls were answered by %v, want all three", seen)
 	}
-	l := load.Start(t.Context(), load.Config{URL: "http://" + r.addr(clientHost, portHTTP)})
+	l := load.Start(t.Context(), load.Config{URL: "http://" + r.Addr(clientHost, portHTTP)})
 	defer l.Stop()
 	for _, health := range []string{"Draining", "Unhealthy", "Draining"} {
 		two := plain("two", 30)
 		two.health = health
-		r.write(t, "two.yaml", two.yaml())
-		eventually(t, health+" gets no request", func() error {
-			if seen := names(t, r.addr(clientHost, portHTTP), 30); seen["two"] != 0 {
+		r.Put(t, "two.yaml", two.yaml())
+		rig.Eventually(t, health+" gets no request", func() error {
+			if seen := names(t, r.Addr(clientHost, portHTTP), 30); seen["two"] != 0 {
 				return fmt.Errorf("30 calls were answered by %v", seen)
 			}
 			return nil
 		})
-		r.write(t, "two.yaml", plain("two", 30).yaml())
-		eventually(t, "healthy gets requests again", func() error {
-			if seen := names(t, r.addr(clientHost, portHTTP), 30); seen["two"] == 0 {
+		r.Put(t, "two.yaml", plain("two", 30).yaml())
+		rig.Eventually(t, "healthy gets requests again", func() error {
+			if seen := names(t, r.Addr(clientHost, portHTTP), 30); seen["two"] == 0 {
 				return fmt.Errorf("30 calls were answered by %v", seen)
 			}
 			return nil
@@ -171,10 +172,10 @@ spec:
   egress: {listeners: [{address: "::1", port: %d, service: {name: server, port: 80}}]}
 `, ingress, app, local) + service("server", "server", svcPort{80, ingress, "http"}) + authn("server", "server", "Strict")})
 	servePage(t, fmt.Sprintf("[::1]:%d", app), "six")
-	r.sidecar(t, "server")
-	r.sidecar(t, "client")
+	r.Join(t, rig.Who("server"))
+	r.Join(t, rig.Who("client"))
 	answer, err := get1(t, fmt.Sprintf("[::1]:%d", local))
-	if err != nil || !strings.Contains(answer, "URI="+identityOf+"client") {
+	if err != nil || !strings.Contains(answer, "URI="+rig.Identities+"client") {
 		t.Errorf("the answer is %q, error %v, want one that names the client", answer, err)
 	}
 }
@@ -194,12 +195,12 @@ metadata: {name: server, namespace: test, labels: {app: server}}
 spec: {addresses: ["NET.20", "::1"]}
 `
 	r := newRig(t, files)
-	r.sidecar(t, "client")
-	for name, address := range map[string]string{"four": r.addr(20, port), "six": fmt.Sprintf("[::1]:%d", port)} {
+	r.Join(t, rig.Who("client"))
+	for name, address := range map[string]string{"four": r.Addr(20, port), "six": fmt.Sprintf("[::1]:%d", port)} {
 		t.Run(name, func(t *testing.T) {
 			servePage(t, address, name)
-			eventually(t, name+" answers", func() error {
-				answer, err := get1(t, r.addr(clientHost, portHTTP))
+			rig.Eventually(t, name+" answers", func() error {
+				answer, err := get1(t, r.Addr(clientHost, portHTTP))
 				if err == nil && !strings.HasPrefix(answer, name+" ") {
 					err = fmt.Errorf("the answer is %q", answer)
 				}

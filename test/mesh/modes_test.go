@@ -8,6 +8,7 @@ import (
 
 	"outrigger.dev/outrigger/test/load"
 	"outrigger.dev/outrigger/test/mesh"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // What a sidecar of the mesh says it wants to speak.
@@ -17,7 +18,7 @@ const (
 )
 
 // callers are the clients of the mode tests, by what they show.
-func callers(t *testing.T, r *rig, alpn string) map[string]*tls.Config {
+func callers(t *testing.T, r *rig.Loopback, alpn string) map[string]*tls.Config {
 	t.Helper()
 	forger, err := r.Forger()
 	if err != nil {
@@ -34,12 +35,12 @@ func callers(t *testing.T, r *rig, alpn string) map[string]*tls.Config {
 		}
 		return config
 	}
-	none := with(forger, identityOf+"client")
+	none := with(forger, rig.Identities+"client")
 	none.GetClientCertificate = nil
 	return map[string]*tls.Config{
 		"plain text":          nil,
-		"mesh":                with(forger, identityOf+"client"),
-		"foreign authority":   with(stranger, identityOf+"client"),
+		"mesh":                with(forger, rig.Identities+"client"),
+		"foreign authority":   with(stranger, rig.Identities+"client"),
 		"other trust domain":  with(forger, "spiffe://elsewhere.example/ns/test/sa/client"),
 		"longer trust domain": with(forger, "spiffe://cluster.local.example/ns/test/sa/client"),
 		"no certificate":      none,
@@ -57,11 +58,11 @@ func TestModesByWorkloadAndPort(t *testing.T) {
 				svcPort{portHTTP2, portHTTP2, "http"}, svcPort{portFirst, portFirst, "tcp"}) +
 			authn("server", "server", "Strict", fmt.Sprintf("{port: %d, mode: Permissive}", portHTTP2), fmt.Sprintf("{port: %d, mode: Disabled}", portFirst)),
 	})
-	servePage(t, r.addr(20, portHTTP+1000), "strict")
-	serveTCP(t, r.addr(20, portTCP+1000), echo)
-	servePage(t, r.addr(20, portHTTP2+1000), "permissive")
-	serveTCP(t, r.addr(20, portFirst+1000), echo)
-	r.sidecar(t, "server")
+	servePage(t, r.Addr(20, portHTTP+1000), "strict")
+	serveTCP(t, r.Addr(20, portTCP+1000), echo)
+	servePage(t, r.Addr(20, portHTTP2+1000), "permissive")
+	serveTCP(t, r.Addr(20, portFirst+1000), echo)
+	r.Join(t, rig.Who("server"))
 
 	http := func(address string, config *tls.Config) error {
 		_, err := get(t, address, config, "HTTP/1.1")
@@ -86,7 +87,7 @@ func TestModesByWorkloadAndPort(t *testing.T) {
 		}
 		for who, config := range callers(t, r, port.alpn) {
 			t.Run(port.name+" for "+who, func(t *testing.T) {
-				err := port.call(r.addr(20, port.port), config)
+				err := port.call(r.Addr(20, port.port), config)
 				if (err == nil) != want[who] {
 					t.Errorf("error %v, want it answered: %t", err, want[who])
 				}
@@ -115,10 +116,10 @@ func TestClientRefusesAServerOfAnotherName(t *testing.T) {
 			return &cert, err
 		},
 	}
-	name.Store(identityOf + "thief")
-	serveListener(t, tls.NewListener(listen(t, r.addr(20, portTCP)), config), echo)
-	c := r.sidecar(t, "client")
-	if err := echoTCP(t, r.addr(clientHost, portTCP), nil); err == nil {
+	name.Store(rig.Identities + "thief")
+	serveListener(t, tls.NewListener(listen(t, r.Addr(20, portTCP)), config), echo)
+	c := r.Join(t, rig.Who("client"))
+	if err := echoTCP(t, r.Addr(clientHost, portTCP), nil); err == nil {
 		t.Error("a server named sa/thief at the address of server was believed")
 	}
 	stats, err := c.Stats(t.Context(), `ssl\.fail_verify_san$`)
@@ -132,9 +133,9 @@ func TestClientRefusesAServerOfAnotherName(t *testing.T) {
 	if refused == 0 {
 		t.Errorf("no certificate was refused for its name: %v", stats)
 	}
-	name.Store(identityOf + "server")
-	eventually(t, "the same server with the right name is reached", func() error {
-		return echoTCP(t, r.addr(clientHost, portTCP), nil)
+	name.Store(rig.Identities + "server")
+	rig.Eventually(t, "the same server with the right name is reached", func() error {
+		return echoTCP(t, r.Addr(clientHost, portTCP), nil)
 	})
 }
 
@@ -146,18 +147,18 @@ func TestPolicyEditOnARunningMesh(t *testing.T) {
 		"policy.yaml": authn("server", "server", "Permissive"),
 		"client.yaml": client(egress{portHTTP, "server", 80}),
 	})
-	servePage(t, r.addr(20, portHTTP+1000), "server")
-	r.sidecar(t, "server")
-	r.sidecar(t, "client")
-	if _, err := get1(t, r.addr(20, portHTTP)); err != nil {
+	servePage(t, r.Addr(20, portHTTP+1000), "server")
+	r.Join(t, rig.Who("server"))
+	r.Join(t, rig.Who("client"))
+	if _, err := get1(t, r.Addr(20, portHTTP)); err != nil {
 		t.Fatalf("permissive mode refuses plain text: %v", err)
 	}
-	l := load.Start(t.Context(), load.Config{URL: "http://" + r.addr(clientHost, portHTTP)})
+	l := load.Start(t.Context(), load.Config{URL: "http://" + r.Addr(clientHost, portHTTP)})
 	defer l.Stop()
 	for _, mode := range []string{"Strict", "Permissive", "Strict"} {
-		r.write(t, "policy.yaml", authn("server", "server", mode))
-		eventually(t, "plain text meets "+mode, func() error {
-			_, err := get1(t, r.addr(20, portHTTP))
+		r.Put(t, "policy.yaml", authn("server", "server", mode))
+		rig.Eventually(t, "plain text meets "+mode, func() error {
+			_, err := get1(t, r.Addr(20, portHTTP))
 			if (err == nil) != (mode == "Permissive") {
 				return fmt.Errorf("error %v", err) //nolint:errorlint // nil is one of the two ways to fail
 			}

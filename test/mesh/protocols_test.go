@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"outrigger.dev/outrigger/test/mesh"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // Ports at which the sidecar of a server serves its application.
@@ -55,11 +56,11 @@ func TestProtocolsInEveryMode(t *testing.T) {
 	}
 	for _, mode := range modes {
 		serveAll(t, r, mode.host, own)
-		r.sidecar(t, mode.name)
+		r.Join(t, rig.Who(mode.name))
 	}
-	c := r.sidecar(t, "client")
+	c := r.Join(t, rig.Who("client"))
 	for _, mode := range modes {
-		at := func(port int) string { return r.addr(clientHost, mode.base+port) }
+		at := func(port int) string { return r.Addr(clientHost, mode.base+port) }
 		t.Run(mode.name, func(t *testing.T) {
 			for name, check := range protocols(t, c, at, mode.mtls, own) {
 				t.Run(name, func(t *testing.T) {
@@ -91,9 +92,9 @@ func protocolFiles() map[string]string {
 }
 
 // serveAll runs the applications of one server.
-func serveAll(t *testing.T, r *rig, host int, own tls.Certificate) {
+func serveAll(t *testing.T, r *rig.Loopback, host int, own tls.Certificate) {
 	t.Helper()
-	at := func(port int) string { return r.addr(host, port+1000) }
+	at := func(port int) string { return r.Addr(host, port+1000) }
 	servePage(t, at(portHTTP), "http")
 	servePage(t, at(portHTTP2), "http2")
 	serveRPC(t, at(portGRPC))
@@ -115,7 +116,7 @@ func protocols(t *testing.T, client *mesh.Sidecar, at func(int) string, mtls boo
 			if !strings.HasPrefix(got, want) {
 				return fmt.Errorf("the answer is %q, want %q in front", got, want)
 			}
-			if named := strings.Contains(got, "URI="+identityOf+"client"); named != mtls {
+			if named := strings.Contains(got, "URI="+rig.Identities+"client"); named != mtls {
 				return fmt.Errorf("the caller's name was seen: %t, want %t: %q", named, mtls, got)
 			}
 			return nil

@@ -1,139 +1,31 @@
 package mesh_test
 
 import (
-	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
-	"outrigger.dev/outrigger/test/loopback"
 	"outrigger.dev/outrigger/test/mesh"
+	"outrigger.dev/outrigger/test/rig"
 )
 
-// testLimit is how long anything in a test may take.
-const testLimit = 20 * time.Second
-
-const (
-	namespace  = "test"
-	identityOf = "spiffe://cluster.local/ns/test/sa/"
-	clientHost = 10 // of the subnet: the workload "client"
-)
-
-// rig is a mesh of its own for one test, on addresses of its own. In its YAML
-// "NET." stands for the front of these addresses.
-type rig struct {
-	*mesh.Mesh
-	subnet *loopback.Subnet
-}
+const clientHost = 10 // of the subnet: the workload "client"
 
 // newRig starts a control plane over files of YAML.
-func newRig(t *testing.T, files map[string]string) *rig {
+func newRig(t *testing.T, files map[string]string) *rig.Loopback {
 	t.Helper()
 	r := prepare(t, mesh.Config{}, files)
-	if err := r.StartServer(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatal(err)
-	}
+	r.Start(t)
 	return r
 }
 
 // prepare is newRig with settings, and without starting the control plane.
-func prepare(t *testing.T, cfg mesh.Config, files map[string]string) *rig {
+func prepare(t *testing.T, cfg mesh.Config, files map[string]string) *rig.Loopback {
 	t.Helper()
-	subnet, err := loopback.Reserve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Not t.TempDir: with a long test name its path is too long for a socket.
-	cfg.Dir, err = os.MkdirTemp("", "mesh-") //nolint:usetesting // see above
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Binary, cfg.XDS, cfg.Metrics = outrigger, subnet.Addr(1, 18010), subnet.Addr(1, 18014)
-	m, err := mesh.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rig{Mesh: m, subnet: subnet}
-	t.Cleanup(func() { r.close(t) })
-	for name, text := range files {
-		r.write(t, name, text)
-	}
+	cfg.Binary = outrigger
+	r := rig.OnLoopback(t, cfg)
+	r.PutAll(t, files)
 	return r
-}
-
-// close ends everything. What a failed test leaves behind is there to be read.
-func (r *rig) close(t *testing.T) {
-	t.Helper()
-	if err := r.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := r.subnet.Close(); err != nil {
-		t.Error(err)
-	}
-	if t.Failed() {
-		t.Logf("the mesh's folder, with all logs: %s", r.Dir())
-		return
-	}
-	if err := os.RemoveAll(r.Dir()); err != nil {
-		t.Error(err)
-	}
-}
-
-func (r *rig) write(t *testing.T, name, text string) {
-	t.Helper()
-	if err := r.Write(name, strings.ReplaceAll(text, "NET.", r.subnet.Prefix())); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (r *rig) remove(t *testing.T, name string) {
-	t.Helper()
-	if err := r.Remove(name); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// addr is the address and port of a host of the rig.
-func (r *rig) addr(host, port int) string { return r.subnet.Addr(host, port) }
-
-// sidecar starts the sidecar of a workload, whose service account has the same name, and waits until it is ready.
-func (r *rig) sidecar(t *testing.T, workload string) *mesh.Sidecar {
-	t.Helper()
-	s, err := r.Ready(context.WithoutCancel(t.Context()), who(workload))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func who(workload string) mesh.SidecarConfig {
-	return mesh.SidecarConfig{Namespace: namespace, Workload: workload, ServiceAccount: workload}
-}
-
-// eventually waits until check has no error.
-func eventually(t *testing.T, what string, check func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
-	defer cancel()
-	if err := mesh.Eventually(ctx, what, func(context.Context) error { return check() }); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// synced waits until proxies have everything that they are to have.
-func (r *rig) synced(t *testing.T, workloads ...string) {
-	t.Helper()
-	names := make([]string, len(workloads))
-	for i, w := range workloads {
-		names[i] = namespace + "/" + w
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
-	defer cancel()
-	if err := r.WaitSynced(ctx, names...); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // wlSpec is a workload in a test's YAML.

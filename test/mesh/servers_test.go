@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
+
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // page is an HTTP/1.1 and HTTP/2 (prior knowledge) application. It answers with
@@ -50,7 +52,7 @@ func echoWebSocket(w http.ResponseWriter, r *http.Request) {
 // servePage serves a page on an address until the test ends.
 func servePage(t *testing.T, address, name string) {
 	t.Helper()
-	server := &http.Server{Handler: page(name), ReadHeaderTimeout: testLimit, Protocols: new(http.Protocols)}
+	server := &http.Server{Handler: page(name), ReadHeaderTimeout: rig.Limit, Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
 	serve(t, listen(t, address), server.Serve, server.Close)
@@ -60,7 +62,7 @@ func servePage(t *testing.T, address, name string) {
 func serveBoth(t *testing.T, address, name string) {
 	t.Helper()
 	forward := &forward{conns: make(chan net.Conn), done: make(chan struct{})}
-	server := &http.Server{Handler: page(name), ReadHeaderTimeout: testLimit, Protocols: new(http.Protocols)}
+	server := &http.Server{Handler: page(name), ReadHeaderTimeout: rig.Limit, Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
 	serve(t, forward, server.Serve, server.Close)
@@ -240,7 +242,7 @@ func serve(t *testing.T, listener net.Listener, run func(net.Listener) error, st
 // deadline gives a connection the time that a test has.
 func deadline(t *testing.T, conn net.Conn) {
 	t.Helper()
-	if err := conn.SetDeadline(time.Now().Add(testLimit)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(rig.Limit)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"outrigger.dev/outrigger/test/load"
 	"outrigger.dev/outrigger/test/mesh"
 	"outrigger.dev/outrigger/test/relay"
+	"outrigger.dev/outrigger/test/rig"
 	"outrigger.dev/outrigger/xds/debug"
 )
 
@@ -27,21 +28,21 @@ func simple() map[string]string {
 }
 
 // state returns what `outrigger proxies` says of a workload's proxy.
-func state(t *testing.T, r *rig, workload string) (debug.Proxy, bool) {
+func state(t *testing.T, r *rig.Loopback, workload string) (debug.Proxy, bool) {
 	t.Helper()
 	proxies, err := r.Proxies(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, ok := proxies[namespace+"/"+workload]
+	p, ok := proxies[rig.Namespace+"/"+workload]
 	return p, ok
 }
 
 // refused waits until a stream has been refused: the control plane counts it,
 // and Envoy is told why.
-func (r *rig) refused(t *testing.T, s *mesh.Sidecar, reason, told string) {
+func refused(t *testing.T, r *rig.Loopback, s *mesh.Sidecar, reason, told string) {
 	t.Helper()
-	eventually(t, "a stream is refused", func() error {
+	rig.Eventually(t, "a stream is refused", func() error {
 		metrics, err := r.Metrics(t.Context())
 		if err != nil {
 			return err
@@ -61,13 +62,13 @@ func (r *rig) refused(t *testing.T, s *mesh.Sidecar, reason, told string) {
 func TestTokenOfAnotherWorkloadIsRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, simple())
-	cfg := who("client")
+	cfg := rig.Who("client")
 	cfg.Stolen = "server"
 	c, err := r.Sidecar(context.WithoutCancel(t.Context()), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.refused(t, c, "denied", "closed: 7")
+	refused(t, r, c, "denied", "closed: 7")
 	if p, _ := state(t, r, "client"); p.State != debug.StateAway {
 		t.Errorf("the state is %q, want %q", p.State, debug.StateAway)
 	}
@@ -79,30 +80,30 @@ func TestTokenOfAnotherWorkloadIsRefused(t *testing.T) {
 	if err := r.Token(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	r.synced(t, "client")
+	r.Synced(t, "client")
 }
 
 func TestRemovedWorkloadEndsItsStream(t *testing.T) {
 	t.Parallel()
 	files := simple()
 	r := newRig(t, files)
-	r.sidecar(t, "server")
-	r.synced(t, "server")
-	r.remove(t, "server.yaml")
-	eventually(t, "the stream has ended", func() error {
+	r.Join(t, rig.Who("server"))
+	r.Synced(t, "server")
+	r.Drop(t, "server.yaml")
+	rig.Eventually(t, "the stream has ended", func() error {
 		if p, ok := state(t, r, "server"); ok && len(p.Streams) > 0 {
 			return fmt.Errorf("it is %q with %d streams", p.State, len(p.Streams))
 		}
 		return nil
 	})
-	r.write(t, "server.yaml", files["server.yaml"])
-	r.synced(t, "server")
+	r.Put(t, "server.yaml", files["server.yaml"])
+	r.Synced(t, "server")
 }
 
 // behind starts a relay in front of the control plane.
-func (r *rig) behind(t *testing.T) *relay.Relay {
+func behind(t *testing.T, r *rig.Loopback) *relay.Relay {
 	t.Helper()
-	wire, err := relay.Listen(t.Context(), r.addr(2, 18010), r.XDS())
+	wire, err := relay.Listen(t.Context(), r.Addr(2, 18010), r.XDS())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,9 +114,9 @@ func (r *rig) behind(t *testing.T) *relay.Relay {
 func TestExpiredTokenKeepsItsStreamAndOpensNoOther(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, simple())
-	servePage(t, r.addr(20, portHTTP+1000), "server")
-	wire := r.behind(t)
-	cfg := who("client")
+	servePage(t, r.Addr(20, portHTTP+1000), "server")
+	wire := behind(t, r)
+	cfg := rig.Who("client")
 	cfg.Server, cfg.TokenTTL = wire.Addr(), 2*time.Second
 	expires := time.NewTimer(3 * time.Second)
 	defer expires.Stop()
@@ -123,8 +124,8 @@ func TestExpiredTokenKeepsItsStreamAndOpensNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.sidecar(t, "server")
-	r.synced(t, "client")
+	r.Join(t, rig.Who("server"))
+	r.Synced(t, "client")
 	before, _ := state(t, r, "client")
 	<-expires.C
 	after, _ := state(t, r, "client")
@@ -132,24 +133,24 @@ func TestExpiredTokenKeepsItsStreamAndOpensNoOther(t *testing.T) {
 		t.Fatalf("the stream was cut when the token expired: %+v", after)
 	}
 	// The old stream still carries changes.
-	r.write(t, "client.yaml", client(egress{portHTTP, "server", 80}, egress{portHTTP2, "server", 80}))
-	eventually(t, "the change arrives", func() error {
-		_, err := get1(t, r.addr(clientHost, portHTTP2))
+	r.Put(t, "client.yaml", client(egress{portHTTP, "server", 80}, egress{portHTTP2, "server", 80}))
+	rig.Eventually(t, "the change arrives", func() error {
+		_, err := get1(t, r.Addr(clientHost, portHTTP2))
 		return err
 	})
 	wire.Cut()
-	r.refused(t, c, "unauthenticated", "expired")
+	refused(t, r, c, "unauthenticated", "expired")
 	if p, _ := state(t, r, "client"); p.State != debug.StateAway {
 		t.Errorf("the state is %q, want %q", p.State, debug.StateAway)
 	}
-	if _, err := get1(t, r.addr(clientHost, portHTTP2)); err != nil {
+	if _, err := get1(t, r.Addr(clientHost, portHTTP2)); err != nil {
 		t.Errorf("the sidecar does not go on with what it has: %v", err)
 	}
 	cfg.TokenTTL = time.Hour
 	if err := r.Token(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	r.synced(t, "client")
+	r.Synced(t, "client")
 }
 
 // What changes while a proxy is cut off arrives when it is back, and nothing else does.
@@ -157,17 +158,17 @@ func TestReconnectSendsDifferencesOnly(t *testing.T) {
 	t.Parallel()
 	files := simple()
 	r := newRig(t, files)
-	servePage(t, r.addr(20, portHTTP+1000), "server")
-	servePage(t, r.addr(30, portHTTP), "plain")
-	r.sidecar(t, "server")
-	wire := r.behind(t)
-	cfg := who("client")
+	servePage(t, r.Addr(20, portHTTP+1000), "server")
+	servePage(t, r.Addr(30, portHTTP), "plain")
+	r.Join(t, rig.Who("server"))
+	wire := behind(t, r)
+	cfg := rig.Who("client")
 	cfg.Server = wire.Addr()
 	c, err := r.Ready(context.WithoutCancel(t.Context()), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.synced(t, "client")
+	r.Synced(t, "client")
 	applied := func(of string) int64 {
 		t.Helper()
 		stats, err := c.Stats(t.Context(), of+`\.update_success$`)
@@ -189,7 +190,7 @@ func TestReconnectSendsDifferencesOnly(t *testing.T) {
 		}
 		return nil
 	}
-	eventually(t, "the proxy is back", reconnected)
+	rig.Eventually(t, "the proxy is back", reconnected)
 	if now := applied(""); now != before {
 		t.Errorf("nothing had changed, and the proxy applied %d updates", now-before)
 	}
@@ -197,10 +198,10 @@ func TestReconnectSendsDifferencesOnly(t *testing.T) {
 		t.Errorf("%d bytes were sent at first and %d again, want a third at most", first.Down, again)
 	}
 	listeners, old := applied("lds"), since(t, r, "client")
-	r.restart(t, func() { r.write(t, "more.yaml", plain("plain", 30).yaml()) })
-	eventually(t, "the proxy is back again", reconnected)
-	eventually(t, "the new endpoint answers", func() error {
-		if seen := names(t, r.addr(clientHost, portHTTP), 20); seen["plain"] == 0 || seen["server"] == 0 {
+	restart(t, r, func() { r.Put(t, "more.yaml", plain("plain", 30).yaml()) })
+	rig.Eventually(t, "the proxy is back again", reconnected)
+	rig.Eventually(t, "the new endpoint answers", func() error {
+		if seen := names(t, r.Addr(clientHost, portHTTP), 20); seen["plain"] == 0 || seen["server"] == 0 {
 			return fmt.Errorf("20 calls were answered by %v", seen)
 		}
 		return nil
@@ -211,7 +212,7 @@ func TestReconnectSendsDifferencesOnly(t *testing.T) {
 }
 
 // since is when the stream of a workload was opened: no two have the same.
-func since(t *testing.T, r *rig, workload string) time.Time {
+func since(t *testing.T, r *rig.Loopback, workload string) time.Time {
 	t.Helper()
 	p, _ := state(t, r, workload)
 	if p.Stream() == nil {
@@ -221,7 +222,7 @@ func since(t *testing.T, r *rig, workload string) time.Time {
 }
 
 // restart stops the control plane as an operator does, and starts it again after f.
-func (r *rig) restart(t *testing.T, f func()) {
+func restart(t *testing.T, r *rig.Loopback, f func()) {
 	t.Helper()
 	if err := r.StopServer(); err != nil {
 		t.Fatal(err)
@@ -235,19 +236,19 @@ func (r *rig) restart(t *testing.T, f func()) {
 func TestSIGTERMDrainsAndHarmsNobody(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, simple())
-	servePage(t, r.addr(20, portHTTP+1000), "server")
-	r.sidecar(t, "server")
-	r.sidecar(t, "client")
-	r.synced(t, "server", "client")
-	l := load.Start(t.Context(), load.Config{URL: "http://" + r.addr(clientHost, portHTTP)})
+	servePage(t, r.Addr(20, portHTTP+1000), "server")
+	r.Join(t, rig.Who("server"))
+	r.Join(t, rig.Who("client"))
+	r.Synced(t, "server", "client")
+	l := load.Start(t.Context(), load.Config{URL: "http://" + r.Addr(clientHost, portHTTP)})
 	defer l.Stop()
 	began := time.Now()
-	r.restart(t, func() {
+	restart(t, r, func() {
 		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("the control plane took %s to end", took)
 		}
 	})
-	r.synced(t, "server", "client")
+	r.Synced(t, "server", "client")
 	if err := l.Stop().Err(); err != nil {
 		t.Error(err)
 	}
@@ -264,27 +265,27 @@ func TestRenewedCertificateCutsNothing(t *testing.T) {
 	if err := r.StartServer(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	servePage(t, r.addr(20, portHTTP+1000), "server")
-	serveTCP(t, r.addr(20, portTCP+1000), echo)
-	r.sidecar(t, "server")
-	r.sidecar(t, "client")
-	open, err := dial(t, r.addr(clientHost, portTCP), nil)
+	servePage(t, r.Addr(20, portHTTP+1000), "server")
+	serveTCP(t, r.Addr(20, portTCP+1000), echo)
+	r.Join(t, rig.Who("server"))
+	r.Join(t, rig.Who("client"))
+	open, err := dial(t, r.Addr(clientHost, portTCP), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, err := say(open, "before"); err != nil || got != "before" {
 		t.Fatalf("came back %q, error %v", got, err)
 	}
-	l := load.Start(t.Context(), load.Config{URL: "http://" + r.addr(clientHost, portHTTP)})
+	l := load.Start(t.Context(), load.Config{URL: "http://" + r.Addr(clientHost, portHTTP)})
 	defer l.Stop()
 	config := callers(t, r, alpnTCP)["mesh"]
-	old := shown(t, r.addr(20, portTCP), config)
-	eventually(t, "the server shows a new certificate", func() error {
-		if shown(t, r.addr(20, portTCP), config) == old {
+	old := shown(t, r.Addr(20, portTCP), config)
+	rig.Eventually(t, "the server shows a new certificate", func() error {
+		if shown(t, r.Addr(20, portTCP), config) == old {
 			return errors.New("it is the old one")
 		}
 		// Each is a new connection from sidecar to sidecar.
-		return echoTCP(t, r.addr(clientHost, portTCP), nil)
+		return echoTCP(t, r.Addr(clientHost, portTCP), nil)
 	})
 	if got, err := say(open, "after"); err != nil || got != "after" {
 		t.Errorf("the open connection: came back %q, error %v", got, err)

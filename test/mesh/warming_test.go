@@ -1,6 +1,10 @@
 package mesh_test
 
-import "testing"
+import (
+	"testing"
+
+	"outrigger.dev/outrigger/test/rig"
+)
 
 // TestChangedClusterIsWarmAtOnce: Envoy does not ask for the endpoints of a changed cluster again, and does not acknowledge the
 // cluster before it has them, or has waited for them in vain for 15 s.
@@ -9,10 +13,10 @@ func TestChangedClusterIsWarmAtOnce(t *testing.T) {
 	server := wlSpec{name: "one", app: "one", host: 20}
 	of := service("one", "one", svcPort{80, portHTTP, "http"})
 	r := newRig(t, map[string]string{"one.yaml": of + server.yaml(), "client.yaml": client(egress{portHTTP, "one", 80})})
-	c := r.sidecar(t, "client")
-	r.synced(t, "client")
+	c := r.Join(t, rig.Who("client"))
+	r.Synced(t, "client")
 	server.sidecar = true // The cluster speaks mTLS from now on.
-	r.write(t, "one.yaml", of+server.yaml())
+	r.Put(t, "one.yaml", of+server.yaml())
 	if text, err := r.Outrigger(t.Context(), "wait", "--data-dir", r.DataDir(), "--timeout", "10s"); err != nil {
 		t.Fatal(err, text)
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"outrigger.dev/outrigger/test/mesh"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 const appPort = 9000
@@ -92,16 +93,16 @@ func TestCallsInBothDirections(t *testing.T) {
 		behindSidecar("permissive", 30) + behindSidecar("strict", 31) + authn("strict", "Strict") +
 		client(10, "greeter", "open", "strict")})
 	for name, host := range map[string]int{"permissive": 30, "strict": 31} {
-		plainApp(t, r.addr(host, appPort+1000), name)
-		r.sidecar(name)
+		plainApp(t, r.Addr(host, appPort+1000), name)
+		r.Join(t, rig.Who(name))
 	}
-	plainApp(t, r.addr(23, appPort), "bare")
-	r.sidecar("client")
+	plainApp(t, r.Addr(23, appPort), "bare")
+	r.Join(t, rig.Who("client"))
 	for name, host := range map[string]int{"greeter": 20, "open": 21} {
-		bootstrap, _ := r.program(name)
-		xdsServer(t, r.addr(host, appPort), name, bootstrap)
+		bootstrap, _ := r.program(t, name)
+		xdsServer(t, r.Addr(host, appPort), name, bootstrap)
 	}
-	dialer, _ := r.program("dialer")
+	dialer, _ := r.program(t, "dialer")
 
 	forger, err := r.Forger()
 	if err != nil {
@@ -112,7 +113,7 @@ func TestCallsInBothDirections(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows := func(f *mesh.Forger) *tls.Config {
-		config, err := f.Client(identityOf+"client", "h2")
+		config, err := f.Client(rig.Identities+"client", "h2")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,17 +121,17 @@ func TestCallsInBothDirections(t *testing.T) {
 	}
 	nothing := shows(forger)
 	nothing.GetClientCertificate = nil
-	server := r.addr(20, appPort)
+	server := r.Addr(20, appPort)
 	calls := map[string]expected{
-		"program to program":             {conn: xdsDial(t, "greeter.test:80", dialer), want: answer{"greeter", identityOf + "dialer"}},
+		"program to program":             {conn: xdsDial(t, "greeter.test:80", dialer), want: answer{"greeter", rig.Identities + "dialer"}},
 		"program to open program":        {conn: xdsDial(t, "open.test:80", dialer), want: answer{"open", ""}},
 		"program to plain application":   {conn: xdsDial(t, "bare.test:80", dialer), want: answer{"bare", ""}},
-		"program to permissive sidecar":  {conn: xdsDial(t, "permissive.test:80", dialer), want: answer{"permissive", "URI=" + identityOf + "dialer"}},
-		"program to strict sidecar":      {conn: xdsDial(t, "strict.test:80", dialer), want: answer{"strict", "URI=" + identityOf + "dialer"}},
-		"sidecar to program":             {conn: plainDial(t, r.addr(10, 7001), nil), want: answer{"greeter", identityOf + "client"}},
-		"sidecar to open program":        {conn: plainDial(t, r.addr(10, 7002), nil), want: answer{"open", ""}},
-		"sidecar to sidecar":             {conn: plainDial(t, r.addr(10, 7003), nil), want: answer{"strict", "URI=" + identityOf + "client"}},
-		"certificate of the mesh":        {conn: plainDial(t, server, shows(forger)), want: answer{"greeter", identityOf + "client"}},
+		"program to permissive sidecar":  {conn: xdsDial(t, "permissive.test:80", dialer), want: answer{"permissive", "URI=" + rig.Identities + "dialer"}},
+		"program to strict sidecar":      {conn: xdsDial(t, "strict.test:80", dialer), want: answer{"strict", "URI=" + rig.Identities + "dialer"}},
+		"sidecar to program":             {conn: plainDial(t, r.Addr(10, 7001), nil), want: answer{"greeter", rig.Identities + "client"}},
+		"sidecar to open program":        {conn: plainDial(t, r.Addr(10, 7002), nil), want: answer{"open", ""}},
+		"sidecar to sidecar":             {conn: plainDial(t, r.Addr(10, 7003), nil), want: answer{"strict", "URI=" + rig.Identities + "client"}},
+		"certificate of the mesh":        {conn: plainDial(t, server, shows(forger)), want: answer{"greeter", rig.Identities + "client"}},
 		"plain text to a program":        {conn: plainDial(t, server, nil), refuse: true},
 		"foreign authority":              {conn: plainDial(t, server, shows(stranger)), refuse: true},
 		"no certificate":                 {conn: plainDial(t, server, nothing), refuse: true},
@@ -144,7 +145,7 @@ func TestCallsInBothDirections(t *testing.T) {
 			})
 		}
 	})
-	r.settled("greeter", "open", "dialer", "client", "permissive", "strict")
+	r.settled(t, "greeter", "open", "dialer", "client", "permissive", "strict")
 }
 
 // expected is what a call comes to.

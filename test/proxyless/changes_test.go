@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"outrigger.dev/outrigger/test/mesh"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // caller calls again and again until it is stopped.
@@ -67,10 +68,10 @@ func TestEndpointsMoveWithoutAFailedCall(t *testing.T) {
 		"dialer.yaml": workload("dialer", "dialer", 22, "proxyless: true"),
 	})
 	for name, host := range map[string]int{"one": 20, "two": 21} {
-		bootstrap, _ := r.program(name)
-		xdsServer(t, r.addr(host, appPort), name, bootstrap)
+		bootstrap, _ := r.program(t, name)
+		xdsServer(t, r.Addr(host, appPort), name, bootstrap)
 	}
-	dialer, _ := r.program("dialer")
+	dialer, _ := r.program(t, "dialer")
 	conn := xdsDial(t, "greeter.test:80", dialer)
 	calls := keepCalling(t, conn)
 	answers := func(name string) func() error {
@@ -85,25 +86,25 @@ func TestEndpointsMoveWithoutAFailedCall(t *testing.T) {
 		}
 	}
 	seen := map[string]bool{}
-	r.eventually("both answer", func() error {
+	rig.Eventually(t, "both answer", func() error {
 		got, err := call(t.Context(), conn)
 		if seen[got.instance] = true; !seen["one"] || !seen["two"] {
 			return fmt.Errorf("seen %v: %w", seen, err)
 		}
 		return nil
 	})
-	r.write("workloads.yaml", workload("one", "greeter", 20, "proxyless: true")+workload("two", "gone", 21, "proxyless: true"))
-	r.eventually("one answers alone", answers("one"))
+	r.Put(t, "workloads.yaml", workload("one", "greeter", 20, "proxyless: true")+workload("two", "gone", 21, "proxyless: true"))
+	rig.Eventually(t, "one answers alone", answers("one"))
 	r.KillServer()
-	r.eventually("calls go on without a control plane", answers("one"))
+	rig.Eventually(t, "calls go on without a control plane", answers("one"))
 	if err := r.StartServer(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	r.write("workloads.yaml", both)
-	r.write("workloads.yaml", workload("one", "gone", 20, "proxyless: true")+workload("two", "greeter", 21, "proxyless: true"))
-	r.eventually("two answers alone", answers("two"))
+	r.Put(t, "workloads.yaml", both)
+	r.Put(t, "workloads.yaml", workload("one", "gone", 20, "proxyless: true")+workload("two", "greeter", 21, "proxyless: true"))
+	rig.Eventually(t, "two answers alone", answers("two"))
 	calls.check(t)
-	r.settled("one", "two", "dialer")
+	r.settled(t, "one", "two", "dialer")
 }
 
 // TestCertificatesAreRenewed: the files are replaced before a certificate ends, and new connections use the new one.
@@ -111,12 +112,12 @@ func TestCertificatesAreRenewed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, mesh.Config{IdentityTTL: 10 * time.Second}, map[string]string{"mesh.yaml": service("greeter") +
 		workload("greeter", "greeter", 20, "proxyless: true") + workload("dialer", "dialer", 22, "proxyless: true")})
-	_, dir := r.program("greeter")
+	_, dir := r.program(t, "greeter")
 	before, err := leafIn(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.eventually("another certificate", func() error {
+	rig.Eventually(t, "another certificate", func() error {
 		now, err := leafIn(dir)
 		if err != nil {
 			return err // It was replaced between two reads.
@@ -129,7 +130,7 @@ func TestCertificatesAreRenewed(t *testing.T) {
 		}
 		return nil
 	})
-	if uri := before.URIs[0].String(); uri != identityOf+"greeter" {
+	if uri := before.URIs[0].String(); uri != rig.Identities+"greeter" {
 		t.Errorf("identity %s", uri)
 	}
 }

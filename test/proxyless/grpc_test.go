@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/xds"
+
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // answer is what a server says of itself and of its caller.
@@ -71,7 +73,7 @@ func xdsServer(t *testing.T, address, instance string, bootstrap []byte) {
 	}
 	healthv1.RegisterHealthServer(server, health.NewServer())
 	serve(t, listen(t, address), server.Serve, server.Stop)
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Limit)
 	defer cancel()
 	select {
 	case <-serving:
@@ -138,7 +140,7 @@ func dial(t *testing.T, target string, options ...grpc.DialOption) *grpc.ClientC
 
 // call asks a server for its health and returns who answered.
 func call(ctx context.Context, conn *grpc.ClientConn) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, testLimit/4)
+	ctx, cancel := context.WithTimeout(ctx, rig.Limit/4)
 	defer cancel()
 	var header metadata.MD
 	_, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.Header(&header))

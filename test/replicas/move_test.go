@@ -8,6 +8,7 @@ import (
 	"outrigger.dev/outrigger/test/load"
 	"outrigger.dev/outrigger/test/mesh"
 	"outrigger.dev/outrigger/test/relay"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // TestFirstStartsAtOnceGiveOneAuthority: servers that start in a new folder at the same moment serve the same bytes, with
@@ -74,7 +75,7 @@ func TestProxiesMoveWithoutAByteSentTwice(t *testing.T) {
 // here waits until all proxies are connected to a server.
 func here(t *testing.T, s *server) {
 	t.Helper()
-	eventually(t, "the proxies are at server "+s.name, func() error {
+	rig.Eventually(t, "the proxies are at server "+s.name, func() error {
 		if got := s.streams(t); !slices.Equal(got, []string{"test/client", "test/server"}) {
 			return fmt.Errorf("at server %s are %v", s.name, got)
 		}
@@ -106,7 +107,7 @@ func TestMoveTakesFewBytes(t *testing.T) {
 	r.a.start(t)
 	r.b.start(t)
 	r.sidecar(t, "server", r.b.xds)
-	first, err := relay.Listen(t.Context(), r.subnet.Addr(3, 18010), r.a.xds)
+	first, err := relay.Listen(t.Context(), r.Addr(3, 18010), r.a.xds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func TestMoveTakesFewBytes(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	second, err := relay.Listen(t.Context(), r.subnet.Addr(3, 18010), r.b.xds)
+	second, err := relay.Listen(t.Context(), r.Addr(3, 18010), r.b.xds)
 	if err != nil {
 		t.Fatal(err)
 	}

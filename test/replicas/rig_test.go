@@ -1,18 +1,16 @@
 package replicas_test
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
-	"outrigger.dev/outrigger/test/loopback"
 	"outrigger.dev/outrigger/test/mesh"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // The hosts of a rig.
@@ -23,42 +21,37 @@ const (
 	port         = 18080
 )
 
-// rig is a mesh of two servers, a and b, on addresses of its own. In its YAML "NET." stands for their front.
-type rig struct {
-	*mesh.Mesh
-	subnet *loopback.Subnet
-	a, b   *server
+// rigged is a mesh of two servers, a and b.
+type rigged struct {
+	*rig.Loopback
+	a, b *server
 }
 
 // newRig prepares a mesh with a client and a server; no control plane runs yet.
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rigged {
 	t.Helper()
-	subnet, err := loopback.Reserve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Not t.TempDir: with a long test name its path is too long for a socket.
-	dir, err := os.MkdirTemp("", "mesh-") //nolint:usetesting // see above
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := mesh.New(mesh.Config{Binary: outrigger, Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rig{Mesh: m, subnet: subnet}
+	r := &rigged{Loopback: rig.OnLoopback(t, mesh.Config{Binary: outrigger})}
 	r.a, r.b = r.server("main", hostA), r.server("b", hostB)
-	t.Cleanup(func() { r.close(t) })
-	r.write(t, "server.yaml", serverYAML)
-	r.write(t, "client.yaml", clientYAML(port))
+	t.Cleanup(r.kill)
+	r.Put(t, "server.yaml", serverYAML)
+	r.Put(t, "client.yaml", clientYAML(port))
 	r.serve(t)
 	return r
 }
 
+// kill ends the servers that still run.
+func (r *rigged) kill() {
+	for _, s := range []*server{r.a, r.b} {
+		if s.process != nil {
+			s.process.Kill()
+		}
+	}
+}
+
 // server is a control plane of the rig's folder, with listeners on a host.
-func (r *rig) server(name string, host int, args ...string) *server {
+func (r *rigged) server(name string, host int, args ...string) *server {
 	s := &server{
-		name: name, dataDir: r.DataDir(), xds: r.subnet.Addr(host, 18010), metrics: r.subnet.Addr(host, 18014),
+		name: name, dataDir: r.DataDir(), xds: r.Addr(host, 18010), metrics: r.Addr(host, 18014),
 		log: filepath.Join(r.Dir(), name+".log"),
 	}
 	s.args = append([]string{
@@ -68,44 +61,14 @@ func (r *rig) server(name string, host int, args ...string) *server {
 	return s
 }
 
-// close ends everything. What a failed test leaves behind is there to be read.
-func (r *rig) close(t *testing.T) {
-	t.Helper()
-	if err := r.Close(); err != nil {
-		t.Error(err)
-	}
-	for _, s := range []*server{r.a, r.b} {
-		if s.process != nil {
-			s.process.Kill()
-		}
-	}
-	if err := r.subnet.Close(); err != nil {
-		t.Error(err)
-	}
-	if t.Failed() {
-		t.Logf("the mesh's folder, with all logs: %s", r.Dir())
-		return
-	}
-	if err := os.RemoveAll(r.Dir()); err != nil {
-		t.Error(err)
-	}
-}
-
-func (r *rig) write(t *testing.T, name, text string) {
-	t.Helper()
-	if err := r.Write(name, strings.ReplaceAll(text, "NET.", r.subnet.Prefix())); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // serve runs the application behind the server's sidecar.
-func (r *rig) serve(t *testing.T) {
+func (r *rigged) serve(t *testing.T) {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", r.subnet.Addr(serverHost, port+1000))
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", r.Addr(serverHost, port+1000))
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := &http.Server{ReadHeaderTimeout: testLimit, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	app := &http.Server{ReadHeaderTimeout: rig.Limit, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "hello")
 	})}
 	var running sync.WaitGroup
@@ -114,28 +77,24 @@ func (r *rig) serve(t *testing.T) {
 }
 
 // url is where the client's sidecar takes calls.
-func (r *rig) url(port int) string { return "http://" + r.subnet.Addr(clientHost, port) }
+func (r *rigged) url(port int) string { return "http://" + r.Addr(clientHost, port) }
 
 // sidecar starts the sidecar of a workload, which knows the given servers, and waits until it is ready.
-func (r *rig) sidecar(t *testing.T, workload string, servers ...string) *mesh.Sidecar {
+func (r *rigged) sidecar(t *testing.T, workload string, servers ...string) *mesh.Sidecar {
 	t.Helper()
-	s, err := r.Ready(context.WithoutCancel(t.Context()), mesh.SidecarConfig{
-		Namespace: "test", Workload: workload, ServiceAccount: workload, Server: strings.Join(servers, ","),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	who := rig.Who(workload)
+	who.Server = strings.Join(servers, ",")
+	return r.Join(t, who)
 }
 
 // wait is `outrigger wait` with a data folder.
-func (r *rig) wait(t *testing.T, dataDir string, args ...string) (string, error) {
+func (r *rigged) wait(t *testing.T, dataDir string, args ...string) (string, error) {
 	t.Helper()
 	return r.Outrigger(t.Context(), append([]string{"wait", "--data-dir", dataDir, "--timeout", "20s"}, args...)...)
 }
 
 // arrived waits until what stands in the folder is everywhere, and returns its revision.
-func (r *rig) arrived(t *testing.T) string {
+func (r *rigged) arrived(t *testing.T) string {
 	t.Helper()
 	revision, err := r.wait(t, r.DataDir())
 	if err != nil {
@@ -145,17 +104,15 @@ func (r *rig) arrived(t *testing.T) string {
 }
 
 // answers reports whether a call by the client's sidecar comes through.
-func (r *rig) answers(port int) error {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: testLimit}
+func (r *rigged) answers(port int) error {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: rig.Limit}
 	response, err := client.Get(r.url(port))
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %s", response.Status)
-	}
-	return nil
+	_, err = rig.Body(response)
+	return err
 }
 
 const serverYAML = `---

@@ -4,16 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"outrigger.dev/outrigger/test/mesh"
 	"outrigger.dev/outrigger/test/process"
+	"outrigger.dev/outrigger/test/rig"
 	"outrigger.dev/outrigger/xds/debug"
 )
 
@@ -51,7 +49,7 @@ func (s *server) start(t *testing.T) {
 
 func (s *server) ready(t *testing.T) {
 	t.Helper()
-	eventually(t, "server "+s.name+" is ready", func() error {
+	rig.Eventually(t, "server "+s.name+" is ready", func() error {
 		_, err := s.get(t, "/readyz")
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, s.process.Logs())
@@ -77,17 +75,17 @@ func (s *server) dir() string {
 
 func (s *server) get(t *testing.T, path string) (string, error) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: testLimit}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: rig.Limit}
 	response, err := client.Get("http://" + s.metrics + path)
 	if err != nil {
 		return "", err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", path, response.Status, text)
+	text, err := rig.Body(response)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
 	}
-	return string(text), err
+	return text, err
 }
 
 // sum adds up the series of a metric.
@@ -143,16 +141,3 @@ func (s *server) streams(t *testing.T) []string {
 	}
 	return names
 }
-
-// eventually waits until check has no error.
-func eventually(t *testing.T, what string, check func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
-	defer cancel()
-	if err := mesh.Eventually(ctx, what, func(context.Context) error { return check() }); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// testLimit is how long anything in a test may take.
-const testLimit = 30 * time.Second

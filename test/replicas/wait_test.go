@@ -26,7 +26,7 @@ func TestWaitReturnsWhenTheChangeIsEverywhere(t *testing.T) {
 	var ports []int
 	for n := range 8 {
 		ports = append(ports, port+n+1)
-		r.write(t, "client.yaml", clientYAML(ports...))
+		r.Put(t, "client.yaml", clientYAML(ports...))
 		revision := r.arrived(t)
 		if known[revision] {
 			t.Errorf("revision %s has been there before", revision)
@@ -37,7 +37,7 @@ func TestWaitReturnsWhenTheChangeIsEverywhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if address := r.subnet.Addr(clientHost, ports[n]); !strings.Contains(string(text), "explicit_"+strings.ReplaceAll(address, ":", "_")) {
+		if address := r.Addr(clientHost, ports[n]); !strings.Contains(string(text), "explicit_"+strings.ReplaceAll(address, ":", "_")) {
 			t.Errorf("revision %s is said to be everywhere, and the Envoy knows nothing of %s", revision, address)
 		}
 		// Either server can be asked for what has been.
@@ -58,7 +58,7 @@ func TestWaitNamesWhoHasNotAnswered(t *testing.T) {
 	r.arrived(t)
 	signal(t, client.PID(), syscall.SIGSTOP)
 	defer signal(t, client.PID(), syscall.SIGCONT)
-	r.write(t, "client.yaml", clientYAML(port, port+1))
+	r.Put(t, "client.yaml", clientYAML(port, port+1))
 	text, err := r.wait(t, r.DataDir(), "--timeout", "4s")
 	if err == nil {
 		t.Fatalf("it did not wait: %s", text)
@@ -74,7 +74,7 @@ func TestWaitNamesWhoHasNotAnswered(t *testing.T) {
 	r.arrived(t)
 	// That it had all this before it was changed is no answer to the change being taken back.
 	signal(t, client.PID(), syscall.SIGSTOP)
-	r.write(t, "client.yaml", clientYAML(port))
+	r.Put(t, "client.yaml", clientYAML(port))
 	if _, err := r.wait(t, r.DataDir(), "--timeout", "1s"); err == nil {
 		t.Error("it did not wait for the change that was taken back")
 	}
@@ -98,7 +98,7 @@ func TestWaitNamesWhoRefuses(t *testing.T) {
 	r.sidecar(t, "server", r.a.xds)
 	r.sidecar(t, "client", r.b.xds)
 	r.arrived(t)
-	r.write(t, "client.yaml", clientYAML(port)+"    - {address: 192.0.2.1, port: 18999, service: {name: server, port: 80}}\n")
+	r.Put(t, "client.yaml", clientYAML(port)+"    - {address: 192.0.2.1, port: 18999, service: {name: server, port: 80}}\n")
 	_, err := r.wait(t, r.DataDir())
 	if err == nil || !strings.Contains(err.Error(), "refused by 1 proxy: test/client") || !strings.Contains(err.Error(), "next: outrigger proxy test/client") {
 		t.Errorf("it ended with %v", err)
@@ -118,7 +118,7 @@ func TestWaitNamesWhoRefuses(t *testing.T) {
 	if refused.Replica != "b" || refused.Type != "listener" || refused.Owner != "ProxyConfig test/client" || !strings.Contains(refused.Error, "cannot bind") {
 		t.Errorf("refused %+v", refused)
 	}
-	r.write(t, "client.yaml", clientYAML(port))
+	r.Put(t, "client.yaml", clientYAML(port))
 	r.arrived(t)
 }
 
@@ -128,7 +128,7 @@ func TestReplicasOnOtherMachines(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	far := filepath.Join(r.Dir(), "far")
-	peerA, peerB := r.subnet.Addr(hostA, 18012), r.subnet.Addr(hostB, 18012)
+	peerA, peerB := r.Addr(hostA, 18012), r.Addr(hostB, 18012)
 	r.a = r.server("main", hostA, "--peer-listen", peerA, "--peer", peerB)
 	r.a.start(t)
 	if err := os.Mkdir(far, 0o700); err != nil {
@@ -186,7 +186,7 @@ func TestReplicasOnOtherMachines(t *testing.T) {
 	}
 }
 
-func mustWait(t *testing.T, r *rig, dir string) string {
+func mustWait(t *testing.T, r *rigged, dir string) string {
 	t.Helper()
 	text, err := r.wait(t, dir)
 	if err != nil {
@@ -195,7 +195,7 @@ func mustWait(t *testing.T, r *rig, dir string) string {
 	return strings.TrimSpace(text)
 }
 
-func (r *rig) proxies(t *testing.T, dir string) replica.Proxies {
+func (r *rigged) proxies(t *testing.T, dir string) replica.Proxies {
 	t.Helper()
 	text, err := r.Outrigger(t.Context(), "proxies", "--data-dir", dir, "-o", "json")
 	if err != nil {
@@ -212,7 +212,7 @@ func (r *rig) proxies(t *testing.T, dir string) replica.Proxies {
 func TestSilentPeerHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", r.subnet.Addr(3, 18012))
+	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", r.Addr(3, 18012))
 	if err != nil {
 		t.Fatal(err)
 	}

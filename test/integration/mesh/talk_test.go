@@ -3,13 +3,13 @@ package mesh_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"outrigger.dev/outrigger/test/load"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // get asks for a page from a pod, over a connection of its own, and returns who answered and what it saw.
@@ -25,11 +25,7 @@ func (p *pod) get(ctx context.Context, address string) (name, body string, err e
 		return "", "", err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", answer.Status, text)
-	}
-	body = string(text)
+	body, err = rig.Body(answer)
 	name, _, _ = strings.Cut(body, " ")
 	return name, body, err
 }
