@@ -122,6 +122,44 @@ func TestTextFormat(t *testing.T) {
 	}
 }
 
+// TestNamesThatAreNoUTF8: files and folders may have any name, and none takes all metrics away.
+func TestNamesThatAreNoUTF8(t *testing.T) {
+	t.Parallel()
+	m := metrics.New(metrics.Build{})
+	m.Watch(metrics.State{
+		Store: func() cache.Stats { return cache.Stats{} },
+		Sources: func() []metrics.Source {
+			return []metrics.Source{{ID: discovery.SourceID{Kind: "file", Name: "m\xff"}, Watching: &discovery.Stats{}}}
+		},
+		Problems: func() []metrics.Problem {
+			one := metrics.Problem{File: "a\xfe.yaml", Line: "1", Field: "spec", Reason: "Invalid"}
+			two := one
+			two.File = "a\xff.yaml" // Equal to the other one, as it is shown.
+			return []metrics.Problem{one, two}
+		},
+		Signed:   func() uint64 { return 0 },
+		Replicas: func() []metrics.Replica { return nil },
+		LeafEnd:  func() (time.Time, bool) { return time.Time{}, false },
+		RootsEnd: func() time.Time { return epoch },
+		Clock:    func() time.Time { return epoch },
+	})
+	recorder := httptest.NewRecorder()
+	m.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if recorder.Code != http.StatusOK {
+		t.Fatalf("%d: %s", recorder.Code, recorder.Body)
+	}
+	for _, line := range []string{
+		`outrigger_source_synced{source="file/m\uFFFD"} 0`,
+		`outrigger_config_problems{reason="Invalid",severity="error"} 2`,
+		`outrigger_config_problem_info{field="spec",file="a\uFFFD.yaml",line="1",reason="Invalid",severity="error"} 1`,
+	} {
+		line = strings.ReplaceAll(line, `\uFFFD`, "\uFFFD")
+		if !strings.Contains(recorder.Body.String(), line+"\n") {
+			t.Errorf("no line %s", line)
+		}
+	}
+}
+
 // TestNoLabelGrowsWithTheMesh: whatever names peers and resources have, there are no more series.
 func TestNoLabelGrowsWithTheMesh(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -169,6 +170,7 @@ func (s *state) collectStore(out chan<- prometheus.Metric) {
 
 func (s *state) collectSources(out chan<- prometheus.Metric, now time.Time) {
 	for _, source := range s.from.Sources() {
+		source.ID.Name = label(source.ID.Name)
 		name := source.ID.String()
 		synced, stale := 0.0, 0.0
 		if source.Synced {
@@ -203,6 +205,7 @@ func (s *state) collectProblems(out chan<- prometheus.Metric) {
 	for _, p := range s.from.Problems() {
 		counts[key{p.severity(), p.Reason}]++
 		if len(shown) < maxInfo {
+			p.File, p.Field = label(p.File), label(p.Field)
 			shown[p] = struct{}{}
 		}
 	}
@@ -242,6 +245,10 @@ func (p Problem) severity() string {
 	}
 	return "error"
 }
+
+// label returns a text as the value of a label: one that is no UTF-8, such as the name of a file may be, would fail the
+// whole scrape.
+func label(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 func gauge(out chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {
 	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
