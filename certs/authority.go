@@ -49,7 +49,9 @@ type Authority struct {
 	// is immutable. There is one until rotation prepares a second.
 	roots  []*root
 	bundle Bundle
-	signed atomic.Uint64
+	// replaced says that roots.pem held other roots before.
+	replaced bool
+	signed   atomic.Uint64
 }
 
 // Open loads the authority of the data folder, or makes one when there is none.
@@ -85,7 +87,8 @@ func load(config Config) (*Authority, error) {
 	}
 	roots := []*root{signer}
 	authority := &Authority{config: config, roots: roots, bundle: newBundle(roots)}
-	if err := writeRoots(config.Dir, authority.bundle); err != nil {
+	authority.replaced, err = writeRoots(config.Dir, authority.bundle)
+	if err != nil {
 		return nil, err
 	}
 	return authority, nil
@@ -93,6 +96,10 @@ func load(config Config) (*Authority, error) {
 
 // TrustDomain returns the trust domain of every identity that is signed here.
 func (a *Authority) TrustDomain() string { return a.config.TrustDomain }
+
+// RootsReplaced reports whether the folder's roots.pem held something else until Open wrote it anew: proxies that were
+// given what stood there do not trust this authority.
+func (a *Authority) RootsReplaced() bool { return a.replaced }
 
 // Signed returns how many certificates were signed since Open.
 func (a *Authority) Signed() uint64 { return a.signed.Load() }

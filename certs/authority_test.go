@@ -69,6 +69,9 @@ func TestReopenKeepsTheAuthority(t *testing.T) {
 	if first.Bundle().Version != second.Bundle().Version {
 		t.Error("another authority after a restart")
 	}
+	if first.RootsReplaced() || second.RootsReplaced() {
+		t.Error("roots were replaced where nothing else stood")
+	}
 	if !os.SameFile(before, mustStat(t, RootsPath(dir))) {
 		t.Error("roots.pem was written again with the same content")
 	}
@@ -92,6 +95,21 @@ func TestRootsAreWrittenAgainWhenLost(t *testing.T) {
 	authority := openAt(t, Config{Dir: dir})
 	if roots, _, err := ReadRoots(dir); err != nil || !bytes.Equal(roots, authority.Bundle().PEM) {
 		t.Fatalf("roots.pem was not restored: %v", err)
+	}
+}
+
+// TestAnotherAuthority: whoever loses the authority's file, or moves it away, is told what follows from it.
+func TestAnotherAuthority(t *testing.T) {
+	dir := dataFolder(t)
+	first := openAt(t, Config{Dir: dir})
+	if err := os.Remove(filepath.Join(dir, authorityFile)); err != nil {
+		t.Fatal(err)
+	}
+	if second := openAt(t, Config{Dir: dir}); !second.RootsReplaced() || second.Bundle().Version == first.Bundle().Version {
+		t.Error("another authority began, and nobody is told")
+	}
+	if third := openAt(t, Config{Dir: dir}); third.RootsReplaced() {
+		t.Error("it is told twice")
 	}
 }
 

@@ -71,20 +71,21 @@ func (a *Authority) Bundle() Bundle { return a.bundle }
 // who must trust the server before they can speak to it.
 func RootsPath(dir string) string { return filepath.Join(dir, rootsFile) }
 
-// writeRoots writes the roots where bootstrap and others read them.
-func writeRoots(dir string, bundle Bundle) error {
+// writeRoots writes the roots where bootstrap and others read them, and reports whether something else stood there.
+func writeRoots(dir string, bundle Bundle) (replaced bool, err error) {
 	path := RootsPath(dir)
 	old, err := os.ReadFile(path)
 	if err == nil && bytes.Equal(old, bundle.PEM) {
-		return nil
+		return false, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("roots: %w", err)
+		return false, fmt.Errorf("roots: %w", err)
 	}
+	replaced = err == nil
 	if err := replaceFile(path, bundle.PEM, 0o644); err != nil {
-		return fmt.Errorf("roots %s: %w", path, err)
+		return false, fmt.Errorf("roots %s: %w", path, err)
 	}
-	return nil
+	return replaced, nil
 }
 
 // ReadRoots returns the roots that the server of a data folder published, as

@@ -21,6 +21,10 @@ func openIdentity(c Config) (*identity, error) {
 	if err != nil {
 		return nil, err
 	}
+	if authority.RootsReplaced() {
+		c.Logger.Warn("another authority begins here, proxies of the one before have to be bootstrapped again",
+			"data_dir", c.DataDir, "roots", certs.RootsPath(c.DataDir))
+	}
 	id := &identity{authority: authority}
 	id.tokens, err = certs.NewTokenVerifier(certs.TokenConfig{Dir: c.DataDir, TrustDomain: c.TrustDomain})
 	if err == nil {
