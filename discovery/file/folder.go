@@ -37,6 +37,9 @@ type folder struct {
 	completeBy time.Time
 	// lost is why the folder cannot be read, nil when it can.
 	lost error
+	// root is the folder that the files were found in, and replaced says that it went since.
+	root     fs.FileInfo
+	replaced bool
 	// unreadable are subfolders that cannot be read, and why.
 	unreadable map[string]error
 	// unknown are files whose content is not known, and why.
@@ -70,10 +73,10 @@ func newFolder(dir string, m *mesh, settle time.Duration) *folder {
 
 // scan looks at the whole folder; force reads files again that look as they did.
 func (f *folder) scan(now time.Time, force bool) {
-	found, err := f.walk()
+	found, err := f.present()
 	if err != nil {
 		if !f.undecided("", digest{}, now) {
-			f.lost = err
+			f.lost, f.replaced = err, true
 		}
 		return
 	}
@@ -113,18 +116,36 @@ func (k *file) same(info fs.FileInfo) bool {
 	return k.info != nil && info != nil && os.SameFile(k.info, info) && k.info.Size() == info.Size() && k.info.ModTime().Equal(info.ModTime())
 }
 
-// walk returns the files of the folder and of its subfolders.
-func (f *folder) walk() (map[string]fs.FileInfo, error) {
-	info, err := os.Stat(f.dir)
+// errEmptied is why files are not believed to be deleted that were in another folder than the one which is there now.
+var errEmptied = errors.New("another folder stands in its place, and no file in it: what was known stays in use; " +
+	"to remove all of it, put a file there that holds nothing but a comment")
+
+// present returns the files that are there, or why nobody knows: an empty folder that came instead of another one is
+// what a volume leaves that is not mounted any more, and the first moment of one that is being made anew.
+func (f *folder) present() (map[string]fs.FileInfo, error) {
+	root, found, err := f.walk()
 	if err != nil {
 		return nil, err
 	}
+	if len(f.files) > 0 && len(found)+len(f.unreadable) == 0 && (f.replaced || !os.SameFile(f.root, root)) {
+		return nil, errEmptied
+	}
+	f.root, f.replaced = root, false
+	return found, nil
+}
+
+// walk returns the folder, and the files of it and of its subfolders.
+func (f *folder) walk() (root fs.FileInfo, found map[string]fs.FileInfo, err error) {
+	info, err := os.Stat(f.dir)
+	if err != nil {
+		return nil, nil, err
+	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("%s is not a folder", f.dir)
+		return nil, nil, fmt.Errorf("%s is not a folder", f.dir)
 	}
 	clear(f.unreadable)
-	found := make(map[string]fs.FileInfo)
-	return found, f.enter("", []fs.FileInfo{info}, found)
+	found = make(map[string]fs.FileInfo)
+	return info, found, f.enter("", []fs.FileInfo{info}, found)
 }
 
 // enter adds the files of one folder. Above are the folder itself and those that it is in, for links that lead back.

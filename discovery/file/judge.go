@@ -166,10 +166,17 @@ func (f *folder) due(now time.Time) time.Time {
 	return next
 }
 
-// isLost reports whether the folder cannot be read now: then no file in it was deleted.
+// isLost reports whether the folder cannot be read now, or is not the one that had the files: then none of them was deleted.
 func (f *folder) isLost() bool {
 	info, err := os.Stat(f.dir)
-	return err != nil || !info.IsDir()
+	if err != nil || !info.IsDir() {
+		return true
+	}
+	if !f.replaced && os.SameFile(f.root, info) {
+		return false
+	}
+	_, err = f.present()
+	return err != nil
 }
 
 func (f *folder) forget(name string) {

@@ -19,7 +19,7 @@ const revisionLen = 12
 // says what cannot be read.
 func Revision(dir string) (string, error) {
 	f := newFolder(dir, nil, 0)
-	found, err := f.walk()
+	_, found, err := f.walk()
 	if err := errors.Join(append(slices.Collect(maps.Values(f.unreadable)), err)...); err != nil {
 		return "", err
 	}

@@ -54,6 +54,9 @@ func (r *run) loop(ctx context.Context, out chan<- Update) error {
 
 // note remembers what an event asks for.
 func (r *run) note(event fsnotify.Event) {
+	if event.Name == r.watch.dir && (event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename)) {
+		r.folder.replaced = true
+	}
 	told := r.watch.told(event)
 	verdict, name := r.watch.judge(event)
 	if verdict == ignore {

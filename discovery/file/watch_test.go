@@ -363,8 +363,58 @@ func TestFolderThatVanishesIsTrouble(t *testing.T) {
 	mkdir(t, dir)
 	write(t, w.path("a.yaml"), machine("a", "10.0.0.2"))
 	w.await("it is over", func() bool { return w.trouble == nil && w.address("a") == "10.0.0.2" })
-	if want := []string{"trouble true", "trouble false"}; !slices.Equal(w.observer.told(), want) {
+	if want := []string{"trouble true", "trouble false"}; !slices.Equal(slices.Compact(w.observer.told()), want) {
 		t.Errorf("the observer was told %q, not %q", w.observer.told(), want)
+	}
+}
+
+// TestEmptyFolderInstead: below a volume that is not mounted any more is an empty folder, and a folder that is made anew is
+// empty at first. Nobody deleted a file then.
+func TestEmptyFolderInstead(t *testing.T) {
+	for name, replaced := range map[string]func(t *testing.T, dir string){
+		"moved away": func(t *testing.T, dir string) {
+			t.Helper()
+			rename(t, dir, dir+"-before")
+			mkdir(t, dir)
+		},
+		// The new folder may have the number of the old one.
+		"made anew": func(t *testing.T, dir string) {
+			t.Helper()
+			remove(t, dir)
+			mkdir(t, dir)
+		},
+		"another volume": func(t *testing.T, dir string) {
+			t.Helper()
+			mkdir(t, dir+"-empty")
+			link(t, dir+"-empty", dir+"-next")
+			rename(t, dir, dir+"-before")
+			rename(t, dir+"-next", dir)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "mesh")
+			mkdir(t, dir)
+			w := start(t, dir, 20*time.Millisecond)
+			write(t, w.path("a.yaml"), machine("a", "10.0.0.1"))
+			write(t, w.path("b.yaml"), machine("b", "10.0.0.2"))
+			w.awaitAddress("a", "10.0.0.1")
+			w.awaitAddress("b", "10.0.0.2")
+			replaced(t, dir)
+			w.await("there is trouble", func() bool {
+				return w.trouble != nil && strings.Contains(w.trouble.Error(), "another folder stands in its place")
+			})
+			if len(w.gone) > 0 {
+				t.Errorf("%v went with the folder", w.gone)
+			}
+			// The first file says that the folder is what it is meant to be.
+			write(t, w.path("a.yaml"), machine("a", "10.0.0.3"))
+			w.await("it is over", func() bool { return w.trouble == nil && w.address("a") == "10.0.0.3" && w.address("b") == "" })
+			remove(t, w.path("a.yaml"))
+			w.awaitAddress("a", "")
+			if w.trouble != nil {
+				t.Errorf("deleting the last file is called trouble: %v", w.trouble)
+			}
+		})
 	}
 }
 
