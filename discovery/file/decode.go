@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -210,8 +211,11 @@ func (d *decoder) boolean(n *yaml.Node, v reflect.Value, at *field.Path) {
 	v.SetBool(value)
 }
 
+// wholeNumber is one that YAML takes for a number with a fraction when it is large.
+var wholeNumber = regexp.MustCompile(`^[-+]?[0-9]+$`)
+
 func (d *decoder) integer(n *yaml.Node, v reflect.Value, at *field.Path) {
-	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" && (n.ShortTag() != "!!float" || !wholeNumber.MatchString(n.Value)) {
 		d.fault(n, at, "WrongType", "must be a whole number, not "+kindOf(n))
 		return
 	}

@@ -9,6 +9,9 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -160,12 +163,12 @@ func parseYAML(text []byte) (*yaml.Node, *fault) {
 	if err := decoder.Decode(&node); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
-		return nil, syntaxError(err)
+		return nil, syntaxError(text, err)
 	}
 	if err := decoder.Decode(&next); err == nil {
 		return nil, &fault{line: next.Line, reason: "Syntax", message: "a further document must begin with a line ---"}
 	} else if !errors.Is(err, io.EOF) {
-		return nil, syntaxError(err)
+		return nil, syntaxError(text, err)
 	}
 	if node.Kind != yaml.DocumentNode || len(node.Content) != 1 || node.Content[0].ShortTag() == "!!null" {
 		return nil, nil
@@ -174,16 +177,31 @@ func parseYAML(text []byte) (*yaml.Node, *fault) {
 }
 
 // lineInMessage is how the parser begins a message.
-var lineInMessage = regexp.MustCompile(`^yaml: line (\d+): `)
+var lineInMessage = regexp.MustCompile(`^line (\d+): `)
 
 // syntaxError takes the line out of the parser's message, which has it in its text only.
-func syntaxError(err error) *fault {
-	message := err.Error()
-	wrong := &fault{line: 1, reason: "Syntax", message: message}
+func syntaxError(text []byte, err error) *fault {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	wrong := &fault{line: unreadableLine(text), reason: "Syntax", message: message}
 	if found := lineInMessage.FindStringSubmatch(message); found != nil {
 		wrong.line, _ = strconv.Atoi(found[1])
 		wrong.message = message[len(found[0]):]
 	}
 	wrong.message = "not YAML: " + wrong.message
 	return wrong
+}
+
+// unreadableLine is the line of the first character that is not allowed, which the parser does not tell; 1 when there is none.
+func unreadableLine(text []byte) int {
+	for at, line := 0, 1; at < len(text); {
+		char, size := utf8.DecodeRune(text[at:])
+		switch {
+		case char == utf8.RuneError && size == 1, char != '\t' && char != '\n' && char != '\r' && unicode.IsControl(char) && char != 0x85:
+			return line
+		case char == '\n':
+			line++
+		}
+		at += size
+	}
+	return 1
 }

@@ -83,6 +83,26 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestLineOfWhatCannotBeRead: the parser does not say where a character stands that it does not take.
+func TestLineOfWhatCannotBeRead(t *testing.T) {
+	good := "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n"
+	for name, data := range map[string]string{
+		"latin 1":       good + "---\n# gr\xfc\xdfe\n",
+		"zero":          good + "# é\x00\n",
+		"half a letter": good + "---\n# \xc3",
+		"escape":        good + "a: \x1b[0m\n",
+	} {
+		want := "a.yaml:5"
+		if strings.Contains(data, "---") {
+			want = "a.yaml:6"
+		}
+		_, problems := ParseFile("a.yaml", []byte(data))
+		if len(problems) != 1 || problems[0].Location != want || strings.Contains(problems[0].Message, "yaml:") {
+			t.Errorf("%s: %v, want one problem at %s", name, problems, want)
+		}
+	}
+}
+
 // TestUnchangedDocumentsAreNotParsedAgain compares what the next version of a file shares with the one before.
 func TestUnchangedDocumentsAreNotParsedAgain(t *testing.T) {
 	doc := "---\napiVersion: outrigger.dev/v1alpha1\nkind: Workload\nmetadata: {name: %s}\nspec: {addresses: [10.0.0.1]}\n"
