@@ -88,7 +88,8 @@ func (c claimsJSON) check(trustDomain string) error {
 // checkTime judges whether the time of a token has come and has not gone.
 func (v verified) checkTime(now time.Time) error {
 	if expires := v.claims.ExpiresAt; !now.Before(expires) {
-		return fmt.Errorf("%w: at %s", ErrTokenExpired, expires.Format(time.RFC3339))
+		return fmt.Errorf("%w: that of workload %s/%s ended at %s; give it a new one, outrigger token --renew keeps it fresh",
+			ErrTokenExpired, v.claims.Identity.Namespace, v.claims.Workload, expires.Format(time.RFC3339))
 	}
 	if now.Add(tokenSkew).Before(v.begins) {
 		return fmt.Errorf("%w: begins at %s", ErrTokenNotYetValid, v.begins.Format(time.RFC3339))

@@ -82,7 +82,7 @@ func (f *bootstrapFlags) run(cmd *cobra.Command) error {
 	if f.grpc {
 		return f.printGRPC(cmd)
 	}
-	if err := f.check(cmd); err != nil {
+	if err := errors.Join(f.check(cmd), checkTTL(cmd, f.ttl)); err != nil {
 		return err
 	}
 	roots, err := f.readRoots()

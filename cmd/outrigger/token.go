@@ -93,8 +93,13 @@ func (f *tokenFlags) check(cmd *cobra.Command) error {
 	if f.renew && f.out == "" {
 		return cli.Usagef(cmd, "--renew needs --out FILE: the file that it keeps fresh")
 	}
-	if f.ttl <= 0 {
-		return cli.Usagef(cmd, "--ttl %s: want 1s to %s", f.ttl, certs.MaxTokenTTL)
+	return checkTTL(cmd, f.ttl)
+}
+
+// checkTTL judges the life of a token that a flag names.
+func checkTTL(cmd *cobra.Command, ttl time.Duration) error {
+	if ttl < time.Second || ttl > certs.MaxTokenTTL {
+		return cli.Usagef(cmd, "--ttl %s: want 1s to %s", ttl, certs.MaxTokenTTL)
 	}
 	return nil
 }
