@@ -101,6 +101,9 @@ func TestLimits(t *testing.T) {
 				if test.reason != "" && fmt.Sprint(m.observer.denied) != fmt.Sprint([]string{test.reason}) {
 					t.Errorf("counted %q, want %q", m.observer.denied, test.reason)
 				}
+				if closed := m.observer.closed; test.want == codes.ResourceExhausted && fmt.Sprint(closed) != fmt.Sprint([]string{ReasonLimit}) {
+					t.Errorf("the end of the stream was counted as %q", closed)
+				}
 				if err := other.ended(); err != nil || other.next() == nil {
 					t.Errorf("the other stream: %v", err)
 				}
