@@ -162,11 +162,15 @@ func (f *folder) enter(name string, above []fs.FileInfo, found map[string]fs.Fil
 		}
 		child := path.Join(name, entry.Name())
 		info, err := os.Stat(filepath.Join(dir, entry.Name()))
+		gone := errors.Is(err, fs.ErrNotExist)
+		leadsNowhere := gone && entry.Type() == fs.ModeSymlink
 		switch {
 		case err == nil && info.IsDir():
 			f.enterChild(child, info, above, found)
-		case isCandidate(child) && (err == nil || !errors.Is(err, fs.ErrNotExist)):
+		case isCandidate(child) && (!gone || leadsNowhere):
 			found[child] = info
+		case leadsNowhere && f.hasFilesIn(child):
+			f.unreadable[child] = err
 		}
 	}
 	return nil
@@ -180,6 +184,29 @@ func (f *folder) enterChild(name string, info fs.FileInfo, above []fs.FileInfo, 
 	if err := f.enter(name, append(above, info), found); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		f.unreadable[name] = err
 	}
+}
+
+// hasFilesIn reports whether files of a folder are known.
+func (f *folder) hasFilesIn(dir string) bool {
+	for name := range f.files {
+		if strings.HasPrefix(name, dir+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// leadsNowhere reports whether a name, or a folder that it stands in, is a link to what is not there: the link is, so
+// that nobody has deleted what it stands for.
+func (f *folder) leadsNowhere(name string) bool {
+	for ; name != "."; name = path.Dir(name) {
+		link := filepath.Join(f.dir, filepath.FromSlash(name))
+		if info, err := os.Lstat(link); err == nil {
+			_, err = os.Stat(link)
+			return info.Mode().Type() == fs.ModeSymlink && errors.Is(err, fs.ErrNotExist)
+		}
+	}
+	return false
 }
 
 // isCandidate reports whether a name is that of a file to read: hidden files and what editors leave behind are not.

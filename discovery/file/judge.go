@@ -3,6 +3,7 @@ package file
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -23,9 +24,12 @@ func (f *folder) look(name string, now time.Time) {
 	}
 	found, err := read(filepath.Join(f.dir, filepath.FromSlash(name)))
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+	case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) && !f.leadsNowhere(name):
 		f.missing(name, now)
 	case err != nil:
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("its link leads nowhere: %w", err)
+		}
 		if !f.undecided(name, digest{}, now) {
 			f.cannotRead(name, known, err)
 		}

@@ -525,11 +525,47 @@ func TestLinksThatLeadBack(t *testing.T) {
 	dir := t.TempDir()
 	mkdir(t, filepath.Join(dir, "sub"))
 	link(t, "..", filepath.Join(dir, "sub", "up"))
-	link(t, "nowhere", filepath.Join(dir, "dangling.yaml"))
 	write(t, filepath.Join(dir, "sub", "a.yaml"), machine("a", "10.0.0.1"))
 	loaded, problems, err := file.Load(dir)
 	if err != nil || len(problems) > 0 || len(loaded.Workloads) != 1 {
 		t.Errorf("%v, %v, %d workloads", err, problems, len(loaded.Workloads))
+	}
+}
+
+// TestLinksThatLeadNowhere: what stands behind a link is not deleted as long as the link is there.
+func TestLinksThatLeadNowhere(t *testing.T) {
+	base := t.TempDir()
+	volume := filepath.Join(base, "volume")
+	mkdir(t, filepath.Join(volume, "sub"))
+	write(t, filepath.Join(volume, "a.yaml"), machine("a", "10.0.0.1"))
+	write(t, filepath.Join(volume, "sub", "b.yaml"), machine("b", "10.0.0.2"))
+	dir := filepath.Join(base, "mesh")
+	mkdir(t, dir)
+	link(t, "../volume/a.yaml", filepath.Join(dir, "a.yaml"))
+	link(t, "../volume/sub", filepath.Join(dir, "sub"))
+	w := start(t, dir, 20*time.Millisecond)
+	w.awaitAddress("a", "10.0.0.1")
+	w.awaitAddress("b", "10.0.0.2")
+	write(t, w.path("c.yaml"), machine("c", "10.0.0.3"))
+	w.awaitAddress("c", "10.0.0.3")
+
+	remove(t, volume)
+	w.await("both are unknown", func() bool {
+		return w.trouble != nil && strings.Contains(w.trouble.Error(), "a.yaml") && strings.Contains(w.trouble.Error(), "sub")
+	})
+	if len(w.gone) > 0 {
+		t.Errorf("%v went", w.gone)
+	}
+	_, problems, err := file.Load(dir)
+	if err != nil || len(problems) != 1 || !strings.Contains(problems[0].String(), "a.yaml: its link leads nowhere") {
+		t.Errorf("%v, problems %v", err, problems)
+	}
+	// Without their links they are deleted, and by intent.
+	remove(t, w.path("a.yaml"))
+	remove(t, w.path("sub"))
+	w.await("both are gone", func() bool { return w.trouble == nil && w.address("a") == "" && w.address("b") == "" })
+	if w.address("c") == "" {
+		t.Error("c went too")
 	}
 }
 
