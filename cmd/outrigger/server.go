@@ -125,6 +125,12 @@ func (f *serverFlags) run(cmd *cobra.Command) error {
 	if err := f.checkReplica(cmd); err != nil {
 		return err
 	}
+	if err := f.checkListen(cmd); err != nil {
+		return err
+	}
+	if f.config.IdentityTTL == 0 {
+		return cli.Usagef(cmd, "--identity-ttl 0s: want 10s to 720h")
+	}
 	if f.config.DrainTime < 0 {
 		return cli.Usagef(cmd, "--drain-time %s: want 0s or more", f.config.DrainTime)
 	}
@@ -142,6 +148,19 @@ func (f *serverFlags) run(cmd *cobra.Command) error {
 	f.config.Logger = logger
 	f.config.Version, f.config.Revision = build.Version, build.Revision
 	return serve.Run(cmd.Context(), f.config)
+}
+
+// checkListen refuses what names no port: an empty address, such as that of a variable that is not set, would be any
+// port of all of the machine's addresses.
+func (f *serverFlags) checkListen(cmd *cobra.Command) error {
+	for _, l := range []struct{ flag, address string }{
+		{"xds-listen", f.config.XDSListen}, {"metrics-listen", f.config.MetricsListen},
+	} {
+		if _, port, err := net.SplitHostPort(l.address); err != nil || port == "" {
+			return cli.Usagef(cmd, "--%s %q: want HOST:PORT, such as 127.0.0.1:15010", l.flag, l.address)
+		}
+	}
+	return nil
 }
 
 // checkReplica refuses what can be no name and no address of a server.
