@@ -6,7 +6,7 @@ import (
 	"outrigger.dev/outrigger/policy/ir"
 )
 
-// What counts where nobody says otherwise. Each is a promise to users (docs/reference), and each has its reason.
+// What counts where nobody says otherwise. Each is a promise to users (docs/configuration.md), and each has its reason.
 const (
 	// DefaultMode lets a mesh be introduced workload by workload: whoever has a sidecar is spoken
 	// to by mTLS at once, whoever has none is still answered. Strict is a decision, not a surprise.
