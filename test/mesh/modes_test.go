@@ -3,6 +3,7 @@ package mesh_test
 import (
 	"crypto/tls"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -137,6 +138,35 @@ func TestClientRefusesAServerOfAnotherName(t *testing.T) {
 	rig.Eventually(t, "the same server with the right name is reached", func() error {
 		return echoTCP(t, r.Addr(clientHost, portTCP), nil)
 	})
+}
+
+// TestClientsFollowTheMode: the same endpoint goes from mesh mTLS to plain text and back while clients know it. Whoever spoke
+// on as before would be refused for as long as its cluster stays.
+func TestClientsFollowTheMode(t *testing.T) {
+	t.Parallel()
+	server := wlSpec{name: "server", app: "server", host: 20, sidecar: true, ports: []int{portHTTP, portTCP}}
+	r := newRig(t, map[string]string{
+		"server.yaml": server.yaml() + service("server", "server", svcPort{80, portHTTP, "http"}, svcPort{81, portTCP, "tcp"}),
+		"policy.yaml": authn("server", "server", "Permissive"),
+		"client.yaml": client(egress{portHTTP, "server", 80}, egress{portTCP, "server", 81}),
+	})
+	servePage(t, r.addr(20, portHTTP+1000), "server")
+	serveTCP(t, r.addr(20, portTCP+1000), echo)
+	r.sidecar(t, "server")
+	r.sidecar(t, "client")
+	for _, mode := range []string{"Permissive", "Disabled", "Strict", "Disabled", "Permissive"} {
+		r.write(t, "policy.yaml", authn("server", "server", mode))
+		eventually(t, "the client speaks as "+mode+" wants it", func() error {
+			answer, err := get1(t, r.addr(clientHost, portHTTP))
+			if err != nil {
+				return err
+			}
+			if named := strings.Contains(answer, "URI="+identityOf+"client"); named != (mode != "Disabled") {
+				return fmt.Errorf("the caller's name was seen: %t", named)
+			}
+			return echoTCP(t, r.addr(clientHost, portTCP), nil)
+		})
+	}
 }
 
 func TestPolicyEditOnARunningMesh(t *testing.T) {

@@ -72,7 +72,7 @@ func grow(dst []byte, e *ir.Endpoints) []byte {
 
 func appendGroup(dst []byte, g *ir.EndpointGroup) []byte {
 	dst, group := begin(dst, tagAssignmentLocality)
-	dst = appendLocality(dst, g.Locality)
+	dst = appendLocality(dst, groupLocality(g))
 	for i := range g.Endpoints {
 		dst = appendEndpoint(dst, &g.Endpoints[i])
 	}

@@ -32,7 +32,7 @@ func Assignment(e *ir.Endpoints) *endpointv3.ClusterLoadAssignment {
 }
 
 func localityEndpoints(g *ir.EndpointGroup) *endpointv3.LocalityLbEndpoints {
-	out := &endpointv3.LocalityLbEndpoints{Priority: g.Priority, Locality: locality(g.Locality)}
+	out := &endpointv3.LocalityLbEndpoints{Priority: g.Priority, Locality: locality(groupLocality(g))}
 	for i := range g.Endpoints {
 		out.LbEndpoints = append(out.LbEndpoints, lbEndpoint(&g.Endpoints[i]))
 	}
@@ -43,6 +43,24 @@ func localityEndpoints(g *ir.EndpointGroup) *endpointv3.LocalityLbEndpoints {
 		out.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{transportSocketMatch: meshMatch()}}
 	}
 	return out
+}
+
+// plainSubZone marks the locality of a group in plain text. Envoy looks at the metadata of a group only when it makes a host, and
+// makes one anew only when its locality differs: without the mark, a workload that begins or ends to speak mesh mTLS would be
+// spoken to as before, and refuse it, until its cluster changes.
+const plainSubZone = "plain"
+
+// groupLocality is the locality that Envoy is told for a group.
+func groupLocality(g *ir.EndpointGroup) discovery.Locality {
+	l := g.Locality
+	switch {
+	case g.Mesh:
+	case l.SubZone == "":
+		l.SubZone = plainSubZone
+	default:
+		l.SubZone += "/" + plainSubZone
+	}
+	return l
 }
 
 func locality(l discovery.Locality) *corev3.Locality {

@@ -49,7 +49,7 @@ func GRPCEndpoints(e *ir.Endpoints) Resource {
 func grpcGroup(g *ir.EndpointGroup) *endpointv3.LocalityLbEndpoints {
 	out := localityEndpoints(g)
 	out.Metadata = nil
-	if out.Locality == nil {
+	if out.Locality = locality(g.Locality); out.Locality == nil {
 		out.Locality = nowhere
 	}
 	var weight uint32
