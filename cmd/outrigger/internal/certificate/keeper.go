@@ -95,6 +95,7 @@ func send(stream secretStream, request *discoveryv3.DeltaDiscoveryRequest) error
 func (k *keeper) take(ctx context.Context, r *discoveryv3.DeltaDiscoveryResponse) *discoveryv3.DeltaDiscoveryRequest {
 	answer := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: secretType, ResponseNonce: r.GetNonce()}
 	if err := k.apply(ctx, r); err != nil {
+		k.versions = nil // What the folder does not have is asked for again.
 		answer.ErrorDetail = &rpcstatus.Status{Code: int32(code.Code_INTERNAL), Message: err.Error()}
 	}
 	return answer
