@@ -66,9 +66,10 @@ type clientType struct {
 	has       map[string]*cache.Resource // acknowledged
 	inbox     *response                  // not answered yet
 	inboxAt   time.Time
-	inboxSeq  int       // the number of the response on the stream
-	applied   bool      // what is in the inbox is applied, and only the acknowledgement is held back
-	firstAt   time.Time // when the first request was sent
+	inboxSeq  int               // the number of the response on the stream
+	applied   bool              // what is in the inbox is applied, and only the acknowledgement is held back
+	firstAt   time.Time         // when the first request was sent
+	answer    map[string]string // to the first request: versions by name
 	// told is what was sent and not refused, by name; "" for removed.
 	told map[string]string
 	// asked are names whose answer is due.
@@ -151,7 +152,8 @@ func (c *clientType) reset() *clientType {
 
 // first sends the first request of a type.
 func (w *world) first(c *clientType, names []string) {
-	c.requested, c.firstAt = true, w.now
+	c.requested, c.firstAt, c.answer = true, w.now, map[string]string{}
+	w.session.target.All(c.typ, func(r *cache.Resource) bool { c.answer[r.Name()] = r.Version(); return true })
 	var versions []held
 	for _, name := range sortedKeys(c.has) {
 		res := c.has[name]
@@ -256,18 +258,30 @@ func (w *world) checkBody(c *clientType, res *cache.Resource) {
 	}
 }
 
-// checkReferences: no listener or route before the clusters that it names, unless a request waited for a second.
+// checkReferences: no listener or route before the clusters that it names, unless a request waited for a second; and none is
+// led away to a cluster whose first endpoints were refused.
 func (w *world) checkReferences(c *clientType, res *cache.Resource) {
 	clusters := w.types[cache.Cluster]
 	for _, ref := range res.Refs() {
 		if ref.Type != cache.Cluster || w.session.target.Get(cache.Cluster, ref.Name) == nil || c.asked[res.Name()] {
 			continue
 		}
-		late := clusters.inbox != nil && w.now.Sub(c.firstAt) >= time.Second
-		if !late && !clusters.nacked && clusters.told[ref.Name] == "" {
+		// What a client of that version is known to refuse is a later part of the answer, each in a response of its own.
+		late := (clusters.inbox != nil || c.answer[res.Name()] == res.Version()) && w.now.Sub(c.firstAt) >= time.Second
+		if !late && clusters.told[ref.Name] == "" {
 			w.rt.Fatalf("%s %s is sent before %s", c.typ, res.Name(), ref.Name)
 		}
+		if !late && c.has[res.Name()] != nil && w.lacksEndpoints(ref.Name) {
+			w.rt.Fatalf("%s %s now leads to %s, whose first endpoints were refused", c.typ, res.Name(), ref.Name)
+		}
 	}
+}
+
+// lacksEndpoints reports whether a cluster has no endpoints because the client refused the first ones.
+func (w *world) lacksEndpoints(cluster string) bool {
+	p, refused := w.session.types[cache.Endpoints].parked[cluster]
+	res := w.session.target.Get(cache.Cluster, cluster)
+	return refused && p.had.version == "" && res != nil && names(res, cache.Endpoints, cluster)
 }
 
 func names(res *cache.Resource, typ cache.Type, name string) bool {

@@ -33,6 +33,28 @@ func (s *session) namesParked(res *cache.Resource, round uint64) bool {
 		if ok && (p.round == round || p.had.version == "") {
 			return true
 		}
+		if ref.Type == cache.Cluster && res.Type() > cache.Endpoints && s.lacksEndpoints(ref.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// lacksEndpoints reports whether a cluster is without an assignment because the client refused the first one: nothing may
+// lead there that led elsewhere before.
+func (s *session) lacksEndpoints(cluster string) bool {
+	parked := s.types[cache.Endpoints].parked
+	if len(parked) == 0 {
+		return false
+	}
+	res := s.target.Get(cache.Cluster, cluster)
+	if res == nil {
+		return false
+	}
+	for _, ref := range res.Refs() {
+		if p, ok := parked[ref.Name]; ok && ref.Type == cache.Endpoints && p.had.version == "" {
+			return true
+		}
 	}
 	return false
 }
