@@ -7,6 +7,7 @@ import (
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -17,9 +18,14 @@ import (
 // sotwStream opens a stream of the state-of-the-world form.
 func sotwStream(t *testing.T, m *mesh, token string) discovery.AggregatedDiscoveryService_StreamAggregatedResourcesClient {
 	t.Helper()
+	return sotwStreamOver(t, m.dial(), token)
+}
+
+func sotwStreamOver(t *testing.T, conn *grpc.ClientConn, token string) discovery.AggregatedDiscoveryService_StreamAggregatedResourcesClient {
+	t.Helper()
 	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(context.Background(), "authorization", "Bearer "+token))
 	t.Cleanup(cancel)
-	stream, err := discovery.NewAggregatedDiscoveryServiceClient(m.dial()).StreamAggregatedResources(ctx)
+	stream, err := discovery.NewAggregatedDiscoveryServiceClient(conn).StreamAggregatedResources(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +116,32 @@ func TestSotwStreamsPerNode(t *testing.T) {
 		}
 		if infos := m.server.Streams(t.Context()); len(infos) != targetsPerProgram+1 || delta.next() == nil || delta.ended() != nil {
 			t.Errorf("%d streams are open; the proxy's own: %v", len(infos), delta.ended())
+		}
+	})
+}
+
+// TestSotwStreamsOverOneConnection: all streams that a program may open at once fit over one connection, as gRPC libraries open
+// them that share it between targets.
+func TestSotwStreamsOverOneConnection(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		t.Helper()
+		m := newMesh(t, nil)
+		publishCluster(m, "1")
+		conn := m.dial()
+		for i := range tenantBurst {
+			stream := sotwStreamOver(t, conn, "token-of-web")
+			err := stream.Send(&discovery.DiscoveryRequest{
+				Node: envoyNode("shop/web", "shop/web"), TypeUrl: cache.Cluster.URL(), ResourceNames: []string{"a"},
+			})
+			if err == nil {
+				_, err = stream.Recv()
+			}
+			if err != nil {
+				t.Fatalf("stream %d: %v", i, err)
+			}
+		}
+		if n := len(m.server.Streams(t.Context())); n != tenantBurst {
+			t.Errorf("%d of %d are open", n, tenantBurst)
 		}
 	})
 }

@@ -22,8 +22,9 @@ const (
 	// window is what a client may send ahead of being read, of each stream; what a connection may is the same,
 	// and returned as it comes: it is the streams that are held back.
 	window = 1 << 20
-	// maxStreams is how many streams a connection may have at once; a proxy needs one.
-	maxStreams = 16
+	// maxStreams is how many streams a connection may have at once. A proxy needs one, and so does a program of
+	// grpc-go, which has a connection for each target; other gRPC libraries have one connection for all targets.
+	maxStreams = 64
 	// headerBytes bounds the headers of a call; the token is in them.
 	headerBytes = 16 << 10
 	// headerTable is what is remembered of headers (RFC 9113 6.5.2).
