@@ -28,7 +28,19 @@ func TestStockScripts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				t.Helper()
-				s := newScript(newStock(t, text), func(d difference) {
+				s := newScript(newStock(t, text, true), func(d difference) {
+					rows = append(rows, row{name, d, why.of(name, d)})
+				})
+				s.run(t, text)
+			})
+		})
+	}
+	for name, text := range readScripts(t, "testdata/sotw") {
+		name = "sotw/" + name
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				t.Helper()
+				s := newSotwScript(newSotwStock(t, text), func(d difference) {
 					rows = append(rows, row{name, d, why.of(name, d)})
 				})
 				s.run(t, text)
@@ -111,9 +123,9 @@ func (r reasons) of(script string, d difference) string {
 
 const differencesHead = `# Where go-control-plane's server does otherwise
 
-The scripts of this server, run against the delta server of go-control-plane with a SnapshotCache that is set anew with every
-publication. Lines that look into our server (settled, lagging, parked, refused, asked) are passed over; all others count.
-TestStockScripts keeps the rows; the reasons are written by hand.
+The scripts of this server, run against that of go-control-plane with a SnapshotCache that is set anew with every
+publication: those of the delta form, and as sotw/... those of the state of the world. Lines that look into our server (settled, lagging, parked, refused, asked) are passed over;
+all others count. TestStockScripts keeps the rows; the reasons are written by hand.
 
 | script | line | what it should do | what it does | why |
 |---|---|---|---|---|

@@ -1,20 +1,15 @@
 package server
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/protobuf/proto"
 
 	"outrigger.dev/outrigger/xds/cache"
 )
@@ -39,33 +34,41 @@ import (
 //	end TEXT                   the stream was ended so
 func TestSotwScripts(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/sotw/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+	for name, text := range readScripts(t, "testdata/sotw") {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			runSotwScript(t, string(text))
+			s := newSotwScript(newSotwOwn(text), func(d difference) { t.Fatal(d) })
+			s.run(t, text)
 		})
 	}
 }
 
+// sotwSubject is a server that scripts of that form are run against.
+type sotwSubject interface {
+	publish(cache.Publication)
+	connect(args []string) error
+	deliver(*discovery.DiscoveryRequest) error
+	// take returns what came since the last time, ended why the stream is over.
+	take() []*discovery.DiscoveryResponse
+	ended() error
+	advance(time.Duration)
+	// describe lists a response as scripts write it, faultOf says what is wrong with it otherwise.
+	describe(*discovery.DiscoveryResponse) []string
+	faultOf(*discovery.DiscoveryResponse) string
+	// steer does a step that is about the server and not about the protocol; noStep where it has no such thing.
+	steer(words []string) (instead string, err error)
+}
+
 // sotwScript is a script that runs.
 type sotwScript struct {
-	store   *cache.Store
-	sub     *cache.Subscription
-	shared  *settings
-	records *records
-	session *sotwSession
-	now     time.Time
+	subject sotwSubject
+	differs func(difference)
 	inbox   []*discovery.DiscoveryResponse
-	err     error
 	client  map[string]*sotwClient // by type URL
+}
+
+func newSotwScript(s sotwSubject, differs func(difference)) *sotwScript {
+	return &sotwScript{subject: s, differs: differs, client: map[string]*sotwClient{}}
 }
 
 // sotwClient is what a client keeps of a type.
@@ -75,24 +78,23 @@ type sotwClient struct {
 	last           *discovery.DiscoveryResponse
 }
 
-func newSotwSettings(o Observer) *settings {
-	return &settings{
-		timing: Timing{}.withDefaults(), limits: Limits{}.withDefaults(), observer: o, heads: newHeads("outrigger"),
-		refusals: newRefusals(),
+// of returns what the client keeps of a type.
+func (s *sotwScript) of(url string) *sotwClient {
+	c := s.client[url]
+	if c == nil {
+		c = &sotwClient{}
+		s.client[url] = c
 	}
+	return c
 }
 
-func runSotwScript(t *testing.T, script string) {
+// run runs a script from its beginning, a mesh with nothing but the node in it, to its end, or to a step that the server does not have.
+func (s *sotwScript) run(t *testing.T, text string) {
 	t.Helper()
-	s := &sotwScript{store: cache.NewStore(), records: &records{}, now: time.Unix(1e9, 0), client: map[string]*sotwClient{}}
-	s.shared = newSotwSettings(s.records)
-	if strings.Contains(script, "# small responses") {
-		s.shared.limits.ResponseMembers = 2
-	}
-	s.publish([]string{"view mesh"})
-	lines := strings.Split(script, "\n")
+	s.subject.publish(parsePublication([]string{"view mesh"}))
+	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
-		line := strings.TrimSpace(lines[i])
+		at, line := i+1, strings.TrimSpace(lines[i])
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -101,116 +103,131 @@ func runSotwScript(t *testing.T, script string) {
 			i++
 			block = append(block, strings.TrimSpace(lines[i]))
 		}
-		if err := s.do(strings.Fields(line), block); err != nil {
-			t.Fatalf("line %d: %s: %v", i+1, line, err)
+		instead, err := s.do(strings.Fields(line), block)
+		if err != nil {
+			t.Fatalf("line %d: %s: %v", at, line, err)
+		}
+		if instead != "" {
+			s.differs(difference{at, line, instead})
+		}
+		if instead == noStep {
+			return
 		}
 	}
 }
 
-func (s *sotwScript) do(words, block []string) error {
+// do does a step and returns what the server did instead, empty if it did what it should. The error is the script's own.
+func (s *sotwScript) do(words, block []string) (instead string, err error) {
 	args := words[1:]
 	switch words[0] {
 	case "publish":
-		s.publish(block)
+		s.subject.publish(parsePublication(block))
 	case "connect":
-		return s.connect(args)
-	case "request", "again", "ack", "nack":
-		return s.send(words[0], args)
-	case "expect":
-		return s.expect(args[0], args[1:])
-	case "nothing":
-		if len(s.inbox) > 0 {
-			return fmt.Errorf("got %v", s.inbox)
+		s.inbox = nil
+		for _, c := range s.client {
+			c.nonce, c.last = "", nil
 		}
-		return s.err
+		return "", s.subject.connect(args)
+	case "request", "again", "ack", "nack":
+		return "", s.send(words[0], args)
+	case "expect":
+		return s.expect(urlOf(args[0]), args), nil
+	case "nothing":
+		return s.nothing(), nil
 	case "advance":
 		d, err := time.ParseDuration(args[0])
-		s.advance(d)
-		return err
-	case "settled", "unsettled":
-		if done := s.session.settledAt() == s.store.Rev(); done != (words[0] == "settled") {
-			return fmt.Errorf("settled %d of %d", s.session.settledAt(), s.store.Rev())
-		}
-	case "refused":
-		if n := len(s.records.nacks); strconv.Itoa(n) != args[0] {
-			return fmt.Errorf("%d refusals were reported", n)
-		}
-	case "parked":
-		return s.parked(strings.Join(args, " "))
-	case "synced":
-		s.session.onSynced(s.now)
-		s.drain()
-	case "drain":
-		s.session.onDrain()
+		s.subject.advance(d)
+		return "", err
 	case "end":
-		if want := strings.Join(args, " "); s.err == nil || !strings.Contains(s.err.Error(), want) {
-			return fmt.Errorf("the stream's error: %w", s.err)
-		}
+		return s.end(strings.Join(args, " ")), nil
 	default:
-		return fmt.Errorf("unknown step")
+		return s.subject.steer(words)
 	}
-	return nil
+	return "", nil
 }
 
-func (s *sotwScript) publish(block []string) {
-	var p cache.Publication
-	for _, line := range block {
-		words := strings.Fields(line)
-		switch words[0] {
-		case "view":
-			p.Nodes = map[string]*cache.ViewSpec{"shop/web": viewOf(words[1:])}
-		case "remove":
-			ref := cache.Ref{Type: typeNamed(words[1]), Name: words[2]}
-			p.Changes = append(p.Changes, cache.Change{Layer: layerOf(words), Ref: ref})
-		default:
-			r := parseResource(words)
-			p.Changes = append(p.Changes, cache.Change{
-				Layer: layerOf(words), Ref: cache.Ref{Type: r.Type(), Name: r.Name()}, Resource: r,
-			})
+func (s *sotwScript) receive() { s.inbox = append(s.inbox, s.subject.take()...) }
+
+// tell lists the first responses, which no line has expected, and acknowledges them: a real client would not leave them.
+func (s *sotwScript) tell(n int) string {
+	var texts []string
+	for _, r := range s.inbox[:n] {
+		texts = append(texts, s.text(r))
+		c := s.of(r.TypeUrl)
+		c.last, c.nonce, c.version = r, r.Nonce, r.VersionInfo
+		_ = s.subject.deliver(&discovery.DiscoveryRequest{
+			TypeUrl: r.TypeUrl, ResourceNames: c.names, VersionInfo: r.VersionInfo, ResponseNonce: r.Nonce,
+		})
+	}
+	s.inbox = s.inbox[n:]
+	return strings.Join(texts, ", then ")
+}
+
+// text is a response in a script's words.
+func (s *sotwScript) text(r *discovery.DiscoveryResponse) string {
+	name := r.TypeUrl
+	if t, ok := cache.TypeOf(r.TypeUrl); ok {
+		name = t.String()
+	}
+	return strings.Join(append([]string{name}, s.subject.describe(r)...), " ")
+}
+
+// silence says that nothing came, and why.
+func (s *sotwScript) silence() string {
+	if err := s.subject.ended(); err != nil {
+		return fmt.Sprintf("the stream ended: %v", err)
+	}
+	return "nothing"
+}
+
+func (s *sotwScript) nothing() string {
+	s.receive()
+	if len(s.inbox) > 0 {
+		return s.tell(len(s.inbox))
+	}
+	if s.subject.ended() != nil {
+		return s.silence()
+	}
+	return ""
+}
+
+func (s *sotwScript) end(want string) string {
+	if err := s.subject.ended(); err != nil && strings.Contains(err.Error(), want) {
+		return ""
+	}
+	return s.silence()
+}
+
+// expect takes the response that a line describes; for want of it, the first one of its type.
+func (s *sotwScript) expect(url string, want []string) (instead string) {
+	s.receive()
+	text := strings.Join(want, " ")
+	i := slices.IndexFunc(s.inbox, func(r *discovery.DiscoveryResponse) bool { return s.text(r) == text })
+	switch {
+	case i > 0:
+		instead = "before it, " + s.tell(i)
+	case i < 0:
+		if i = slices.IndexFunc(s.inbox, func(r *discovery.DiscoveryResponse) bool { return r.TypeUrl == url }); i < 0 {
+			s.of(url).last = nil
+			return s.silence()
 		}
+		instead = s.text(s.inbox[i])
+		s.inbox[0], s.inbox[i] = s.inbox[i], s.inbox[0]
 	}
-	s.store.Publish(p)
-	if s.session != nil {
-		s.session.onSnapshot(s.now, s.snapshot())
-		s.drain()
-	}
+	r := s.inbox[0]
+	s.of(url).last, s.inbox = r, s.inbox[1:]
+	return cmp.Or(instead, s.subject.faultOf(r))
 }
 
-func (s *sotwScript) snapshot() *cache.Snapshot {
-	snapshot, _ := s.sub.Current()
-	return snapshot
-}
-
-func (s *sotwScript) connect(args []string) error {
-	var err error
-	if s.sub == nil {
-		if s.sub, err = s.store.Subscribe("shop/web", nil); err != nil {
-			return err
-		}
-	}
-	s.session = newSotwSession(s.shared, peerOf("web"), s.snapshot(), rand.NewPCG(uint64(s.now.Unix()), 1))
-	s.session.agent = "gRPC Go/1.85.0"
-	s.session.synced = len(args) == 0
-	s.err, s.inbox = nil, nil
-	for _, c := range s.client {
-		c.nonce, c.last = "", nil
-	}
-	return nil
-}
-
-// send encodes a request with the stock library and hands its bytes to the session.
+// send says a request. Without a response there is nothing to answer.
 func (s *sotwScript) send(kind string, args []string) error {
 	url := urlOf(args[0])
-	c := s.client[url]
-	if c == nil {
-		c = &sotwClient{}
-		s.client[url] = c
-	}
+	c := s.of(url)
 	r := &discovery.DiscoveryRequest{TypeUrl: url}
 	switch kind {
 	case "ack", "nack":
 		if c.last == nil {
-			return fmt.Errorf("no response to answer")
+			return nil
 		}
 		c.nonce = c.last.Nonce
 		if kind == "nack" {
@@ -238,103 +255,5 @@ func (s *sotwScript) send(kind string, args []string) error {
 			r.ResponseNonce = v
 		}
 	}
-	return s.deliver(r)
-}
-
-func (s *sotwScript) deliver(r *discovery.DiscoveryRequest) error {
-	b, err := proto.Marshal(r)
-	if err != nil {
-		return err
-	}
-	var q request
-	q.malformed = (*sotwRequest)(&q).decode(b)
-	s.err = s.session.onRequest(s.now, &q)
-	s.drain()
-	return nil
-}
-
-func (s *sotwScript) drain() {
-	for _, r := range s.session.take() {
-		s.inbox = append(s.inbox, decodeSotw(r))
-	}
-}
-
-// decodeSotw reads the bytes of a response with the stock library.
-func decodeSotw(r *response) *discovery.DiscoveryResponse {
-	b := bytes.Join(r.sotwChunks(), nil)
-	if len(b) != r.push.Bytes {
-		panic(fmt.Sprintf("%d bytes, said %d", len(b), r.push.Bytes))
-	}
-	out := &discovery.DiscoveryResponse{}
-	if err := proto.Unmarshal(b, out); err != nil {
-		panic(err)
-	}
-	return out
-}
-
-func (s *sotwScript) advance(d time.Duration) {
-	end := s.now.Add(d)
-	for s.err == nil {
-		next := s.session.deadline(s.now)
-		if next.IsZero() || next.After(end) {
-			break
-		}
-		s.now = next
-		s.err = s.session.onTimer(s.now)
-		s.drain()
-	}
-	s.now = end
-}
-
-func (s *sotwScript) expect(typ string, want []string) error {
-	if s.err != nil {
-		return s.err
-	}
-	if len(s.inbox) == 0 {
-		return fmt.Errorf("no response came")
-	}
-	r := s.inbox[0]
-	s.inbox = s.inbox[1:]
-	got := describeSotw(r)
-	if r.TypeUrl != urlOf(typ) || !slices.Equal(got, want) {
-		return fmt.Errorf("got %s %s", r.TypeUrl, strings.Join(got, " "))
-	}
-	if r.ControlPlane.GetIdentifier() != "outrigger" || r.Nonce == "" || len(r.VersionInfo) != 11 {
-		return fmt.Errorf("got %v", r)
-	}
-	c := s.client[r.TypeUrl]
-	if c == nil {
-		c = &sotwClient{}
-		s.client[r.TypeUrl] = c
-	}
-	c.last = r
-	return nil
-}
-
-// describeSotw lists a response as scripts write it. The bodies of their resources say what they are.
-func describeSotw(r *discovery.DiscoveryResponse) []string {
-	var out []string
-	for _, res := range r.Resources {
-		words := strings.Fields(string(res.Value))
-		if res.TypeUrl != r.TypeUrl || urlOf(words[0]) != r.TypeUrl {
-			out = append(out, "type", res.TypeUrl)
-		}
-		out = append(out, words[1]+"@"+words[2])
-	}
-	return out
-}
-
-func (s *sotwScript) parked(want string) error {
-	var info StreamInfo
-	s.session.describe(&info)
-	var got []string
-	for _, t := range info.Types {
-		for _, p := range t.Parked {
-			got = append(got, fmt.Sprintf("%s %s@%s over %s", t.Type, p.Name, p.Version, orDash(p.Has)))
-		}
-	}
-	if strings.Join(got, "; ") != want {
-		return fmt.Errorf("got %q", got)
-	}
-	return nil
+	return s.subject.deliver(r)
 }

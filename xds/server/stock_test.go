@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -35,13 +36,16 @@ type stock struct {
 	secrets   map[string]string // versions
 	rev       int
 	synced    bool
+	last      stockcache.Snapshot
 }
 
-func newStock(t *testing.T, text string) *stock {
+// newStock starts it. What its cache calls ADS puts responses in order, and answers no state-of-the-world client that names less than
+// all there is.
+func newStock(t *testing.T, text string, ads bool) *stock {
 	t.Helper()
 	s := &stock{
 		t: t, mesh: &mesh{tb: t, store: cache.NewStore(), listener: bufconn.Listen(1 << 16)}, secrets: map[string]string{},
-		snapshots: stockcache.NewSnapshotCache(true, stockcache.IDHash{}, nil), synced: !waitsForSync(text),
+		snapshots: stockcache.NewSnapshotCache(ads, stockcache.IDHash{}, nil), synced: !waitsForSync(text),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(grpc.Creds(credentials.NewTLS(serverTLS())))
@@ -149,10 +153,24 @@ func (s *stock) set() {
 	}
 	s.rev++
 	all, err := stockcache.NewSnapshot(fmt.Sprint(s.rev), resources)
+	s.keepVersions(all)
 	if err = errors.Join(err, s.snapshots.SetSnapshot(s.t.Context(), "shop/web", all)); err != nil {
 		s.t.Fatal(err)
 	}
 }
+
+// keepVersions gives a type that did not change the version that it had: it is for the state-of-the-world form.
+func (s *stock) keepVersions(all *stockcache.Snapshot) {
+	for i := range all.Resources {
+		now := &all.Resources[i]
+		if before := &s.last.Resources[i]; before.Version != "" && maps.EqualFunc(before.Items, now.Items, sameItem) {
+			now.Version = before.Version
+		}
+	}
+	s.last = *all
+}
+
+func sameItem(a, b types.ResourceWithTTL) bool { return proto.Equal(a.Resource, b.Resource) }
 
 // steer passes over what looks into our server.
 func (s *stock) steer(words []string) (string, error) {
