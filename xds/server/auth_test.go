@@ -87,6 +87,7 @@ func TestForeignCredentials(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		t.Helper()
 		m := newMesh(t, nil)
+		m.admit("web", "other")
 		c := m.connect("web", "token-of-other")
 		c.send(&discovery.DeltaDiscoveryRequest{TypeUrl: cache.Cluster.URL()})
 		synctest.Wait()
@@ -125,6 +126,7 @@ func TestGarbageFromAPeer(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		t.Helper()
 		m := newMesh(t, nil)
+		m.admit("web")
 		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(context.Background(), "authorization", "Bearer token-of-web"))
 		defer cancel()
 		for _, method := range []string{

@@ -50,17 +50,22 @@ func newGate(c Config) *gate {
 	}
 }
 
-// costOf estimates what the first exchange of a stream will take.
-func costOf(snapshot *cache.Snapshot, first *request) time.Duration {
-	each := sendingCost
-	if len(first.versions) > 0 {
-		each = matchingCost
-	}
-	cost := openingCost
+// costOf estimates what the first exchange of a stream will take at least: with a client that has all.
+func costOf(snapshot *cache.Snapshot) time.Duration {
+	return openingCost + sizeOf(snapshot)*matchingCost
+}
+
+// costOfSending estimates what it takes besides with a client that has nothing.
+func costOfSending(snapshot *cache.Snapshot) time.Duration {
+	return sizeOf(snapshot) * (sendingCost - matchingCost)
+}
+
+// sizeOf is how many resources there are.
+func sizeOf(snapshot *cache.Snapshot) (n time.Duration) {
 	for t := range cache.Type(cache.NumTypes) {
-		cost += time.Duration(snapshot.Len(t)) * each
+		n += time.Duration(snapshot.Len(t))
 	}
-	return cost
+	return n
 }
 
 // enter waits for its turn; leave must be called once for each that entered. The error says how the stream ends.
@@ -120,6 +125,11 @@ func (g *gate) take(ctx context.Context, draining <-chan struct{}, patience time
 }
 
 func (g *gate) leave() { <-g.slots }
+
+// charge has those who enter from now on wait for what one that has entered turned out to cost.
+func (g *gate) charge(cost time.Duration) {
+	g.work.ReserveN(time.Now(), min(int(cost.Microseconds()), g.work.Burst()))
+}
 
 // retryLater refuses with a hint when to come again, not before so long, and not all at once.
 func retryLater(reason string, notBefore time.Duration) error {

@@ -11,10 +11,29 @@ import (
 	"outrigger.dev/outrigger/xds/cache"
 )
 
-// first waits for the first message and checks whose it is.
+// awaitTurn subscribes the stream to what its node sees, and waits until it may begin.
+func (st *stream) awaitTurn(ctx context.Context) error {
+	sub, err := st.server.config.Store.Subscribe(st.peer.Node, st.wake)
+	if err != nil {
+		return st.unknown()
+	}
+	st.sub = sub
+	snapshot, ok := sub.Current()
+	if !ok {
+		return st.unknown()
+	}
+	if err := st.server.gate.enter(ctx, st.server.draining, costOf(snapshot)); err != nil {
+		return err
+	}
+	st.inGate, st.gateDue = true, time.Now().Add(openingHold)
+	return nil
+}
+
+// first waits for the first message and checks whose it is. Who says nothing for long keeps nobody waiting.
 func (st *stream) first(ctx context.Context) (*request, error) {
-	timer := time.NewTimer(st.server.config.Timing.First)
+	timer, hold := time.NewTimer(st.server.config.Timing.First), time.NewTimer(time.Until(st.gateDue))
 	defer timer.Stop()
+	defer hold.Stop()
 	for {
 		switch r, err := st.carrier.receive(true); {
 		case err != nil:
@@ -29,6 +48,8 @@ func (st *stream) first(ctx context.Context) (*request, error) {
 			return nil, closed(ReasonDrained, errDraining)
 		case <-timer.C:
 			return nil, closed(ReasonSilent, status.Error(codes.DeadlineExceeded, "no first request"))
+		case <-hold.C:
+			st.leaveGate()
 		case <-st.came:
 		}
 	}
@@ -54,23 +75,14 @@ func (st *stream) checkNode(r *request) error {
 
 func shorten(s string) string { return fmt.Sprintf("%q", clip([]byte(s), 2*maxAgent)) }
 
-// open subscribes the stream to what its node sees.
-func (st *stream) open(ctx context.Context, first *request) error {
-	sub, err := st.server.config.Store.Subscribe(st.peer.Node, st.wake)
-	if err != nil {
-		return st.unknown()
-	}
-	st.sub = sub
-	snapshot, ok := sub.Current()
+// open begins with what the stream's node sees now.
+func (st *stream) open(first *request) error {
+	snapshot, ok := st.sub.Current()
 	if !ok {
 		return st.unknown()
 	}
-	if err := st.server.gate.enter(ctx, st.server.draining, costOf(snapshot, first)); err != nil {
-		return err
-	}
-	st.inGate, st.gateDue = true, time.Now().Add(openingHold)
-	if snapshot, ok = sub.Current(); !ok { // It waited.
-		return st.unknown()
+	if len(first.versions) == 0 {
+		st.server.gate.charge(costOfSending(snapshot))
 	}
 	st.begin(snapshot, first.node.agent)
 	st.awaitSynced()

@@ -132,7 +132,8 @@ func (r *refuser) answer(response *discovery.DeltaDiscoveryResponse) {
 	r.client.send(answer)
 }
 
-// TestHalfAMessage: who never ends the first message is closed in time, also who sends it byte by byte; nobody waits for it.
+// TestHalfAMessage: who never ends the first message is closed in time, also who sends it byte by byte; nobody waits for it
+// for long.
 func TestHalfAMessage(t *testing.T) {
 	for name, bytes := range map[string]int{"silent": 0, "a byte a second": 200} {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +156,7 @@ func TestHalfAMessage(t *testing.T) {
 				}
 				other := m.connect("web", "token-of-web")
 				other.send(&discovery.DeltaDiscoveryRequest{TypeUrl: cache.Cluster.URL()})
-				synctest.Wait()
+				advance(openingHold)
 				if other.next() == nil {
 					t.Errorf("another stream waits: %v", other.ended())
 				}

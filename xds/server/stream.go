@@ -78,9 +78,7 @@ func closed(reason string, err error) error { return &closing{reason: reason, er
 
 // start opens the stream. It goes on by itself then, until finish.
 func (st *stream) start() {
-	ctx := st.carrier.Context()
-	st.carrier.Tell(st)
-	if err := st.opening(ctx); err != nil {
+	if err := st.opening(st.carrier.Context()); err != nil {
 		st.turn.end()
 		st.finish(err)
 		return
@@ -130,14 +128,19 @@ func (st *stream) goSafely(reason string, err error) (fault error) {
 	return nil
 }
 
-// opening is everything up to the answer to the first request, which waits for its client.
+// opening is everything up to the answer to the first request, which waits for its client. Until it is its turn next to
+// nothing comes from the client: what proxies have to say when all come back at once is said by one after another.
 func (st *stream) opening(ctx context.Context) (err error) {
 	defer recovered(&err)
+	if err := st.awaitTurn(ctx); err != nil {
+		return err
+	}
+	st.carrier.Tell(st)
 	first, err := st.first(ctx)
 	if err != nil {
 		return err
 	}
-	if err := st.open(ctx, first); err != nil {
+	if err := st.open(first); err != nil {
 		return err
 	}
 	return st.session.onRequest(time.Now(), first)

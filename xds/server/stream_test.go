@@ -52,7 +52,12 @@ func (f *fakeCarrier) say(r *request) {
 // cut ends the client.
 func (f *fakeCarrier) cut() {
 	f.cancel()
-	f.events.Readable()
+	f.mu.Lock()
+	events := f.events
+	f.mu.Unlock()
+	if events != nil {
+		events.Readable()
+	}
 }
 
 func (f *fakeCarrier) receive(bool) (*request, error) {
@@ -212,6 +217,7 @@ func TestSilentClient(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		t.Helper()
 		m := newMesh(t, nil)
+		m.admit("web")
 		f := serveFake(t, m, nil)
 		advance(31 * time.Second)
 		if err := <-f.ended; status.Code(err) != codes.DeadlineExceeded {

@@ -5,16 +5,18 @@ import (
 	"sync"
 )
 
-// Buffers are lent by size: most messages are small, batches of frames are what a write takes, and a first
-// request is as long as its names.
+// Buffers are lent by size: most messages are small, a frame is what is read at once, batches of them are what a write
+// takes, and a first request is as long as its names.
 const (
 	smallBuffer = 4 << 10
+	frameBuffer = frameBytes
 	batchBuffer = batch + 8<<10
 	largeBuffer = 2 * batchBuffer
 )
 
 var (
 	smallBuffers = sync.Pool{New: func() any { return new([smallBuffer]byte) }}
+	frameBuffers = sync.Pool{New: func() any { return new([frameBuffer]byte) }}
 	batchBuffers = sync.Pool{New: func() any { return new([batchBuffer]byte) }}
 	largeBuffers = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
 )
@@ -24,6 +26,8 @@ func takeBuffer(size int) []byte {
 	switch {
 	case size <= smallBuffer:
 		return smallBuffers.Get().(*[smallBuffer]byte)[:0]
+	case size <= frameBuffer:
+		return frameBuffers.Get().(*[frameBuffer]byte)[:0]
 	case size <= batchBuffer:
 		return batchBuffers.Get().(*[batchBuffer]byte)[:0]
 	case size <= largeBuffer:
@@ -38,6 +42,8 @@ func giveBuffer(b []byte) {
 	switch cap(b) {
 	case smallBuffer:
 		smallBuffers.Put((*[smallBuffer]byte)(b[:smallBuffer]))
+	case frameBuffer:
+		frameBuffers.Put((*[frameBuffer]byte)(b[:frameBuffer]))
 	case batchBuffer:
 		batchBuffers.Put((*[batchBuffer]byte)(b[:batchBuffer]))
 	case largeBuffer:

@@ -19,9 +19,11 @@ const (
 	protocol = "h2"
 	// handshakeTime bounds everything up to the client's first frame.
 	handshakeTime = 10 * time.Second
-	// window is what a client may send ahead of being read, of each stream; what a connection may is the same,
-	// and returned as it comes: it is the streams that are held back.
+	// window is what a client may send ahead of being read, of each stream that has an owner; what a connection may is the
+	// same, and returned as it comes: it is the streams that are held back.
 	window = 1 << 20
+// narrow is what it may send of a stream that has no owner yet.
+	narrow = smallBuffer
 	// maxStreams is how many streams a connection may have at once. A proxy needs one, and so does a program of
 	// grpc-go, which has a connection for each target; other gRPC libraries have one connection for all targets.
 	maxStreams = 64
@@ -54,13 +56,14 @@ type connection struct {
 	calls   int    // streams whose call has not returned, or that are open
 	leaving bool   // the client was told to open no stream
 	writer  writer
-	credit  int // bytes that came and that the client has not been told of
-	unread  int // what the client may still send
+	agreed  bool // the client has taken our settings; until then it sends by the windows that HTTP/2 begins with
+	credit  int  // bytes that came and that the client has not been told of
+	unread  int  // what the client may still send
 	timing  patience
 }
 
 func newConnection(s *Server, conn net.Conn) *connection {
-	c := &connection{server: s, streams: map[uint32]*Stream{}, unread: window}
+	c := &connection{server: s, streams: map[uint32]*Stream{}, unread: firstWindow}
 	c.socket = newSocket(conn, &s.work)
 	c.socket.drained = c.resume
 	c.tls = tls.Server(c.socket, s.config.TLS)
@@ -113,13 +116,10 @@ func (c *connection) greet() {
 	defer c.unlock()
 	c.framer = newFramer(c.tls)
 	c.control(func(f *http2.Framer) error {
-		return errors.Join(
-			f.WriteSettings(
-				http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: maxStreams},
-				http2.Setting{ID: http2.SettingInitialWindowSize, Val: window},
-				http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: headerBytes},
-			),
-			f.WriteWindowUpdate(0, window-firstWindow),
+		return f.WriteSettings(
+			http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: maxStreams},
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: narrow},
+			http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: headerBytes},
 		)
 	})
 	c.flush()

@@ -9,7 +9,8 @@
 //
 // It may import the framing and header compression of golang.org/x/net/http2, and gRPC's codes and statuses; of ours
 // nothing. It never looks into a message, never trusts a length before the bytes have come, never
-// holds more of a client than the windows that it has given it, and has no queue that a client can grow.
+// holds more of a client than the windows that it has given it, which are narrow until somebody wants to hear
+// it (docs/decisions/0028), and has no queue that a client can grow.
 //
 // The files: server.go (listening and ending), connection.go (a connection's life), read.go (the frames that come), open.go (how
 // a stream begins), stream.go (what its owner does with it), inbox.go (messages that come), outbox.go (messages that go),

@@ -30,6 +30,7 @@ const (
 	echoMethod = "/test.Test/Echo" // says what it hears
 	deafMethod = "/test.Test/Deaf" // never takes a message
 	endMethod  = "/test.Test/End"  // ends at once, with an error
+	waitMethod = "/test.Test/Wait" // waits for the end, and owns nothing
 	maxMessage = 4 << 20
 )
 
@@ -88,12 +89,14 @@ type rig struct {
 	tb     testing.TB
 	server *Server
 	dial   func() (net.Conn, error)
+	quiet  bool // its raw clients answer no ping and no settings by themselves
 }
 
 func methods() map[string]func(*Stream) {
 	return map[string]func(*Stream){
 		echoMethod: serveEcho,
 		deafMethod: func(s *Stream) { s.Tell(deaf{}) },
+		waitMethod: func(s *Stream) { <-s.Context().Done() },
 		endMethod: func(s *Stream) {
 			s.End(status.Error(codes.PermissionDenied, "the door is shut: 100% — "+strings.Join(s.Authorization(), ",")))
 		},
@@ -186,7 +189,7 @@ func (r *rig) begin(first func(f *http2.Framer) error) *raw {
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
 		r.tb.Fatal(err)
 	}
-	c := &raw{tb: r.tb, conn: conn, framer: http2.NewFramer(conn, conn), over: make(chan struct{})}
+	c := &raw{tb: r.tb, conn: conn, framer: http2.NewFramer(conn, conn), over: make(chan struct{}), quiet: r.quiet}
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.framer.AllowIllegalWrites = true
 	c.do(first) // Before any answer to what the server says first.

@@ -171,7 +171,7 @@ func timeoutOf(value string) (time.Duration, bool) {
 
 // add makes a stream; nil where the client has as many as it may.
 func (c *connection) add(frame *http2.MetaHeadersFrame, timeout time.Duration) (*Stream, error) {
-	s := &Stream{connection: c, id: frame.StreamID, unread: window, uses: 2}
+	s := &Stream{connection: c, id: frame.StreamID, unread: firstWindow, uses: 2}
 	for _, f := range frame.RegularFields() {
 		if f.Name == "authorization" {
 			s.authorization = append(s.authorization, f.Value)
@@ -184,6 +184,9 @@ func (c *connection) add(frame *http2.MetaHeadersFrame, timeout time.Duration) (
 	}
 	if c.calls >= maxStreams {
 		return nil, c.refuse(s.id)
+	}
+	if c.agreed {
+		s.unread = narrow
 	}
 	c.calls++
 	c.timing.active()

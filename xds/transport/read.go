@@ -95,15 +95,30 @@ func (c *connection) onFrame(frame http2.Frame) error {
 }
 
 func (c *connection) onSettings(frame *http2.SettingsFrame) error {
-	if frame.IsAck() {
-		return nil
-	}
 	c.mu.Lock()
 	defer c.unlock()
+	if frame.IsAck() {
+		c.agree()
+		return nil
+	}
 	if err := frame.ForeachSetting(c.set); err != nil {
 		return err
 	}
 	return c.answer(func(f *http2.Framer) error { return f.WriteSettingsAck() })
+}
+
+// agree takes note that the client sends by our settings from now on: the windows of its streams are narrow, so that the one
+// of the connection may be wide. The caller holds mu.
+func (c *connection) agree() {
+	if c.agreed {
+		return
+	}
+	c.agreed = true
+	for _, s := range c.streams {
+		s.unread -= firstWindow - narrow // RFC 9113 6.9.2: below zero where it has sent more.
+	}
+	c.credit += window - firstWindow
+	c.returnCredit()
 }
 
 // set takes one setting. The caller holds mu.
@@ -270,9 +285,13 @@ func (c *connection) onData(head http2.FrameHeader, data []byte) (Events, error)
 
 // receipt gives the client back what the connection took, in few steps. The caller holds mu.
 func (c *connection) receipt(size int) {
-	if c.credit += size; c.credit < window/4 {
-		return
+	if c.credit += size; c.agreed && c.credit >= window/4 {
+		c.returnCredit()
 	}
+}
+
+// returnCredit tells the client of its credit. The caller holds mu.
+func (c *connection) returnCredit() {
 	n := uint32(c.credit)
 	c.unread += c.credit
 	c.credit = 0

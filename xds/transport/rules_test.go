@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -174,12 +173,24 @@ func (c *raw) set(id http2.SettingID, value uint32) {
 // flood sends so many bytes to a stream that takes none.
 func (c *raw) flood(id uint32, size int) {
 	c.call(id, false, ":path", deafMethod)
+	synctest.Wait()
+	c.pour(id, size)
+}
+
+// pour sends so many bytes of short messages.
+func (c *raw) pour(id uint32, size int) {
 	head := []byte{0, 0, 0, 0, 9}
-	data := append(head, bytes.Repeat([]byte("x"), size-len(head))...)
-	for len(data) > 0 {
-		n := min(len(data), frameBytes)
-		c.say(id, false, data[:n])
-		data = data[n:]
+	head = head[:min(size, len(head))]
+	c.say(id, false, head)
+	c.more(id, size-len(head))
+}
+
+// more sends so many bytes of what was begun.
+func (c *raw) more(id uint32, size int) {
+	for size > 0 {
+		n := min(size, frameBytes)
+		c.say(id, false, make([]byte, n))
+		size -= n
 	}
 }
 

@@ -34,7 +34,8 @@ type Stream struct {
 	// The connection's mu guards all below.
 	events  Events
 	in      inbox
-	unread  int // what the client may still send
+	unread  int  // what the client may still send
+	wide    bool // it may send window and more
 	out     outbox
 	window  int // what the client takes
 	ready   bool
@@ -65,10 +66,15 @@ func (s *Stream) VerifiedChain() []*x509.Certificate {
 func (s *Stream) Remote() net.Addr { return s.connection.socket.RemoteAddr() }
 
 // Tell names who is told of events from now on. Who has named itself looks once by itself: what came before is not told.
+// Until then no more than a few KB come of a stream, however much its client has to say.
 func (s *Stream) Tell(events Events) {
 	s.connection.mu.Lock()
-	defer s.connection.mu.Unlock()
+	defer s.connection.unlock()
 	s.events = events
+	if !s.wide {
+		s.wide = true
+		s.returnCredit(window - narrow)
+	}
 }
 
 // Receive has read look at the next message, whose bytes are the stream's again when it returns; false means that
@@ -101,7 +107,7 @@ func (s *Stream) Receive(read func(message []byte)) (bool, error) {
 
 // allow lets the client send more than the window. The caller holds the connection's mu.
 func (s *Stream) allow(more int) {
-	if more == 0 {
+	if more == 0 || !s.wide {
 		return
 	}
 	s.in.ahead += more

@@ -1,0 +1,176 @@
+package transport
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"golang.org/x/net/http2"
+)
+
+// holds is how many bytes the server keeps of what its clients have said.
+func (r *rig) holds() (said, kept int) {
+	for _, c := range r.server.open() {
+		c.mu.Lock()
+		for _, s := range c.streams {
+			said += len(s.in.rest())
+			kept += cap(s.in.bytes)
+		}
+		c.mu.Unlock()
+	}
+	return said, kept
+}
+
+// TestWaitingStreamsHoldLittle: whatever clients have to say, little of it comes before somebody wants to hear it, and then
+// all does.
+func TestWaitingStreamsHoldLittle(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		t.Helper()
+		const connections, size = 5, 3 << 20
+		r, streams := held(t)
+		var talk sync.WaitGroup
+		for range connections {
+			conn := r.client()
+			for range maxStreams {
+				talk.Go(func() {
+					want := [][]byte{bytes.Repeat([]byte("x"), size), []byte("and more")}
+					got, err := exchange(open(t, t.Context(), conn, echoMethod), want)
+					if err != nil || !slices.EqualFunc(got, want, bytes.Equal) {
+						t.Errorf("%d messages came back: %v", len(got), err)
+					}
+				})
+			}
+		}
+		synctest.Wait()
+		if said, kept := r.holds(); said != connections*maxStreams*narrow || kept != said {
+			t.Errorf("%d bytes came, for which %d are kept, want %d for each of %d streams", said, kept, narrow, connections*maxStreams)
+		}
+		for range connections * maxStreams {
+			serveEcho(<-streams)
+		}
+		talk.Wait()
+	})
+}
+
+// TestWaitingStreamsEnd: a client that goes while its stream waits takes what it has said with it.
+func TestWaitingStreamsEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		t.Helper()
+		r, streams := held(t)
+		conn := r.client()
+		s := open(t, t.Context(), conn, echoMethod)
+		if err := s.SendMsg(make([]byte, 2*narrow)); err != nil {
+			t.Error(err)
+		}
+		waiting := <-streams
+		synctest.Wait()
+		_ = conn.Close()
+		synctest.Wait()
+		if said, _ := r.holds(); said != 0 || waiting.Context().Err() == nil {
+			t.Errorf("%d bytes are left; the stream ended with %v", said, waiting.Context().Err())
+		}
+	})
+}
+
+// TestShortMessagesOfWaitingStreams: what fits into the narrow window is there for who looks.
+func TestShortMessagesOfWaitingStreams(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		t.Helper()
+		r, streams := held(t)
+		s := open(t, t.Context(), r.client(), echoMethod)
+		want := [][]byte{make([]byte, narrow-messageHead), []byte("next")}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if got, err := exchange(s, want); err != nil || !slices.EqualFunc(got, want, bytes.Equal) {
+				t.Errorf("%d messages came back: %v", len(got), err)
+			}
+		}()
+		waiting := <-streams
+		synctest.Wait()
+		if came, err := waiting.Receive(func([]byte) {}); !came || err != nil {
+			t.Errorf("nothing is there: %v", err)
+		}
+		if came, err := waiting.Receive(func([]byte) {}); came || err != nil {
+			t.Errorf("more is there: %v", err)
+		}
+		waiting.Send(want[:1])
+		serveEcho(waiting)
+		<-done
+	})
+}
+
+// TestWindowsBeforeTheSettings: a client that says something before it has read the server's settings does so by the windows
+// that HTTP/2 begins with, and by those of the settings from its answer to them on.
+func TestWindowsBeforeTheSettings(t *testing.T) {
+	tooMuch := []string{"reset 1 FLOW_CONTROL_ERROR"}
+	const early = 60_000
+	for name, test := range map[string]struct {
+		do   func(c *raw, taken func())
+		want []string
+	}{
+		"as much as may be": {func(c *raw, _ func()) { c.pour(1, firstWindow) }, nil},
+		"more":              {func(c *raw, _ func()) { c.pour(1, firstWindow+1) }, []string{"goaway FLOW_CONTROL_ERROR", "closed"}},
+		"more in two streams": {func(c *raw, _ func()) {
+			c.pour(1, firstWindow)
+			c.call(3, false, ":path", waitMethod)
+			c.pour(3, 1)
+		}, []string{"goaway FLOW_CONTROL_ERROR", "closed"}},
+		"as much, and an answer":           {func(c *raw, _ func()) { c.pour(1, early); c.agree() }, nil},
+		"an answer, and as much as may be": {func(c *raw, _ func()) { c.agree(); c.pour(1, narrow) }, nil},
+		"an answer, and more":              {func(c *raw, _ func()) { c.agree(); c.pour(1, narrow+1) }, tooMuch},
+		"two answers, and more":            {func(c *raw, _ func()) { c.agree(); c.agree(); c.pour(1, narrow+1) }, tooMuch},
+		"early, an answer, and more":       {func(c *raw, _ func()) { c.pour(1, early); c.agree(); c.say(1, false, []byte("x")) }, tooMuch},
+		"early, and as much as may be once it is taken": {func(c *raw, taken func()) {
+			c.pour(1, early)
+			c.agree()
+			taken()
+			c.more(1, window-early)
+		}, nil},
+		"early, and more once it is taken": {func(c *raw, taken func()) {
+			c.pour(1, early)
+			c.agree()
+			taken()
+			c.more(1, window-early+1)
+		}, tooMuch},
+		"taken early, and as much as may be": {func(c *raw, taken func()) {
+			c.pour(1, early)
+			taken()
+			c.agree()
+			synctest.Wait()
+			c.more(1, window-early)
+		}, nil},
+		"taken early, and more": {func(c *raw, taken func()) {
+			c.pour(1, early)
+			taken()
+			c.agree()
+			synctest.Wait()
+			c.more(1, window-early+1)
+		}, tooMuch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				t.Helper()
+				r, streams := held(t)
+				r.quiet = true
+				c := r.connect()
+				c.call(1, false)
+				synctest.Wait()
+				test.do(c, func() {
+					synctest.Wait()
+					(<-streams).Tell(deaf{})
+					synctest.Wait()
+				})
+				synctest.Wait()
+				if got := c.frames(); !slices.Equal(got, test.want) {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+			})
+		})
+	}
+}
+
+// agree answers the server's settings.
+func (c *raw) agree() { c.do((*http2.Framer).WriteSettingsAck) }
