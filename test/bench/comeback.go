@@ -24,14 +24,11 @@ func (f *fleet) keep(ctx context.Context, c *adsclient.Client) {
 			f.errs <- err
 			return
 		}
-		f.away.Add(1)
 		timer := time.NewTimer(delay)
 		select {
 		case <-timer.C:
-			f.away.Add(-1)
 		case <-ctx.Done():
 			timer.Stop()
-			f.away.Add(-1)
 			return
 		}
 	}

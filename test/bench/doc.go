@@ -20,7 +20,9 @@
 //
 // With -idle the clients connect and rest, and nothing is measured but that:
 //
-//	go run ./test/bench -servers outrigger -streams 19000 -scope 10 -idle 180s
+//	go run ./test/bench -servers outrigger -streams 50000 -per-connection 4 -scope 10 -idle 180s
+//
+// With -per-connection several clients share a connection, where there are more of them than files that a process may have.
 //
 // It ends with an error when our server sent a client what that had, or woke one whom a change does not concern.
 //

@@ -20,7 +20,6 @@ type fleet struct {
 	touched atomic.Int64
 	last    atomic.Int64 // when a client was touched last, in Unix nanoseconds
 	busy    time.Time    // when settle last saw something go on
-	away    atomic.Int64 // how many clients wait to come back
 	peak    int64        // the most memory that the servers were seen to have while the fleet settled
 	expect  atomic.Pointer[expectation]
 	cancel  context.CancelFunc
@@ -117,37 +116,51 @@ func (f *fleet) served(ctx context.Context, clients []*adsclient.Client) error {
 	return nil
 }
 
-// since returns how long after a moment something was going on last: a client was touched or, to the second, one was away
-// or one side computed. Clients that have everything are touched by nothing.
+// since returns how long after a moment something was going on last: a client was touched or, to the second, one had no
+// stream or one side computed. Clients that have everything are touched by nothing.
 func (f *fleet) since(begun time.Time) time.Duration {
 	return max(time.Unix(0, f.last.Load()).Sub(begun), f.busy.Sub(begun), 0)
 }
 
-// settle waits for a second in which nobody was away, nothing came and neither side computed.
+// settle waits for a second in which everybody had a stream, nothing came and neither side computed.
 func (f *fleet) settle(ctx context.Context) error {
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
 	last, err := f.usage()
 	if err != nil {
 		return err
 	}
 	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-f.errs:
+		// A whole second, however long it took to look: among 10,000 clients that begin, that may be seconds.
+		if err := f.pause(ctx, time.Second); err != nil {
 			return err
-		case <-ticker.C:
 		}
 		now, err := f.usage()
 		if err != nil {
 			return err
 		}
 		f.peak = max(f.peak, now.memory)
-		if f.touched.Swap(0) == 0 && f.away.Load() == 0 && now.server-last.server < f.quiet() && now.clients-last.clients < f.quiet() {
+		if f.touched.Swap(0) == 0 && f.complete() && now.server-last.server < f.quiet() && now.clients-last.clients < f.quiet() {
 			return nil
 		}
 		last, f.busy = now, time.Now()
+	}
+}
+
+// complete reports whether every client has a stream and has said there all that it has to say.
+func (f *fleet) complete() bool {
+	return !slices.ContainsFunc(f.clients, func(c *adsclient.Client) bool { return !c.Open() })
+}
+
+// pause waits, unless a client ends before.
+func (f *fleet) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case err := <-f.errs:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

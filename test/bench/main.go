@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -22,8 +24,10 @@ type options struct {
 	capture   bool
 	scope     int
 	idle      time.Duration
-	envoys    int
-	keep      bool
+	// perConnection is how many clients share a connection.
+	perConnection int
+	envoys        int
+	keep          bool
 	// registryServices and registryEndpoints are the size of a large registry; 0 services: it is left out.
 	registryServices, registryEndpoints int
 }
@@ -42,6 +46,10 @@ func main() {
 	}
 }
 
+// clientPercent is how much garbage clients leave, of what they hold, before they collect it on the processors of the server
+// that is measured.
+const clientPercent = 200
+
 func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == stockCommand {
 		return runStock(ctx, args[1:])
@@ -59,6 +67,9 @@ func run(ctx context.Context, args []string) error {
 	o, err := parse(args)
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(clientPercent)
 	}
 	dir, err := os.MkdirTemp("", "outrigger-bench-")
 	if err != nil {
@@ -84,6 +95,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.servers, "servers", "outrigger,SnapshotCache", "what to measure, in this order: outrigger, SnapshotCache, floor, rude, replicas, kubernetes, consul")
 	flags.BoolVar(&o.capture, "capture", false, "clients that capture: a listener and routes for every service, too")
 	flags.DurationVar(&o.idle, "idle", 0, "connect, rest that long, and measure no more")
+	flags.IntVar(&o.perConnection, "per-connection", 1, "with -servers outrigger or SnapshotCache: clients that share a connection")
 	flags.IntVar(&o.envoys, "envoys", 3, "with -servers rude: Envoys among the well-behaved clients")
 	flags.IntVar(&o.registryServices, "registry-services", 10000, "with -servers kubernetes: services of a large registry; 0: leave it out")
 	flags.IntVar(&o.registryEndpoints, "registry-endpoints", 10, "endpoints of each of them")
@@ -97,6 +109,9 @@ func parse(args []string) (options, error) {
 	if o.scope != 0 && (o.scope < 2 || o.scope > o.services/4) {
 		return o, errors.New("-scope takes 2 to a quarter of -services, or 0")
 	}
+	if err := o.checkSharing(); err != nil {
+		return o, err
+	}
 	if o.envoys < 0 || o.envoys > 100 || o.idle < 0 {
 		return o, errors.New("-envoys takes 0 to 100, -idle no negative time")
 	}
@@ -107,4 +122,18 @@ func parse(args []string) (options, error) {
 		return o, errors.New("-services takes 1 to 10000, -streams and -changes 1 to 60000")
 	}
 	return o, nil
+}
+
+// checkSharing refuses connections of more clients than a server lets share one, and with servers whose clients need their own.
+func (o options) checkSharing() error {
+	const most = 16
+	if o.perConnection < 1 || o.perConnection > most {
+		return fmt.Errorf("-per-connection takes 1 to %d", most)
+	}
+	for name := range strings.SplitSeq(o.servers, ",") {
+		if o.perConnection > 1 && name != "outrigger" && name != "SnapshotCache" {
+			return fmt.Errorf("-per-connection is for -servers outrigger and SnapshotCache, not %s", name)
+		}
+	}
+	return nil
 }

@@ -23,6 +23,7 @@ func TestParseRefuses(t *testing.T) {
 	for flags, want := range map[string]string{
 		"-services=0": "-services", "-streams=60001": "-streams", "-changes=0": "-changes", "-added=0": "-added",
 		"-scope=1": "-scope", "-scope=251": "-scope", "-envoys=-1": "-envoys", "-idle=-1s": "-idle",
+		"-per-connection=0": "-per-connection", "-per-connection=17": "-per-connection", "-per-connection=2 -servers=outrigger,replicas": "replicas",
 	} {
 		if _, err := parse(strings.Fields(flags)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that names %s", flags, err, want)

@@ -130,6 +130,9 @@ func report(w io.Writer, o options, all figures) error {
 	if o.scope > 0 {
 		scope = fmt.Sprintf("%d services in scope", o.scope)
 	}
+	if o.perConnection > 1 {
+		scope += fmt.Sprintf(", %d streams a connection", o.perConnection)
+	}
 	fmt.Fprintf(w, "%d services of 2 endpoints, %d streams of %s proxies, %s\n", o.services, o.streams, mode, scope)
 	var err error
 	if len(all.servers) > 0 {

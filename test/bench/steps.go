@@ -41,27 +41,13 @@ func (t *target) first(ctx context.Context, r *result) error {
 // rest does nothing.
 func (t *target) rest(ctx context.Context, r *result) error {
 	long := max(restFor, t.options.idle)
-	cpu, err := t.process.spent(func() error { return t.pause(ctx, long) })
+	cpu, err := t.process.spent(func() error { return t.fleet.pause(ctx, long) })
 	if err != nil {
 		return err
 	}
 	r.idleCPU = time.Duration(float64(cpu) / long.Seconds())
 	r.memory.rested, err = t.process.memory()
 	return err
-}
-
-// pause waits, unless a client ends before.
-func (t *target) pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case err := <-t.fleet.errs:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // busy returns the CPU that the server used while do ran, without what it uses when nothing happens.
@@ -168,7 +154,7 @@ func (t *target) unseenAdditions(ctx context.Context, r *result) error {
 			if err := t.mesh.writeService(t.options.services+i, 0); err != nil {
 				return err
 			}
-			if err := t.pause(ctx, changeEvery); err != nil {
+			if err := t.fleet.pause(ctx, changeEvery); err != nil {
 				return err
 			}
 		}

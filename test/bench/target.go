@@ -162,7 +162,11 @@ func clientConfigs(ctx context.Context, o options, dir, address string) ([]adscl
 		return nil, err
 	}
 	configs := make([]adsclient.Config, o.streams)
+	var link *adsclient.Link
 	for i := range configs {
+		if i%max(1, o.perConnection) == 0 {
+			link = &adsclient.Link{}
+		}
 		request := certs.TokenRequest{Namespace: namespace, ServiceAccount: "client", Workload: clientName(i)}
 		token, _, err := signer.Sign(ctx, request)
 		if err != nil {
@@ -170,6 +174,7 @@ func clientConfigs(ctx context.Context, o options, dir, address string) ([]adscl
 		}
 		configs[i] = adsclient.Config{
 			Address: address, Token: token.Reveal(), Node: namespace + "/" + clientName(i), Cluster: namespace + "/client", TLS: config,
+			Link: link,
 		}
 	}
 	return configs, nil

@@ -29,6 +29,8 @@ type Config struct {
 	// Others are further servers: every Run that ends is followed by one at the next.
 	Others []string
 	TLS    *tls.Config
+	// Link is the connection, which clients of the same address may share; nil: one of its own.
+	Link *Link
 	// Token is sent as a bearer token where it is not empty.
 	Token         string
 	Node, Cluster string
@@ -44,6 +46,7 @@ type Client struct {
 	wanted   [cache.NumTypes]bool // on any stream so far
 	stream   grpc.ClientStream
 	runs     int
+	begun    atomic.Bool
 	// Counts are of all since the client was made.
 	Counts
 }
@@ -58,6 +61,9 @@ type Counts struct {
 
 // New returns a client that has never connected.
 func New(config Config) *Client {
+	if config.Link == nil {
+		config.Link = &Link{}
+	}
 	c := &Client{config: config}
 	for i := range c.versions {
 		c.versions[i] = map[string]string{}
@@ -68,18 +74,20 @@ func New(config Config) *Client {
 // Len returns how many resources of the type the client has; call it only while Run is not running.
 func (c *Client) Len(t cache.Type) int { return len(c.versions[t]) }
 
+// Open reports whether the client has a stream on which it has said all that it has and wants: the server has let it in and
+// listens, and answers, if there is anything to answer.
+func (c *Client) Open() bool { return c.begun.Load() }
+
 // Run connects and follows one stream until ctx ends or the stream fails.
 func (c *Client) Run(ctx context.Context) error {
-	conn, err := grpc.NewClient("passthrough:///"+c.server(),
-		grpc.WithTransportCredentials(credentials.NewTLS(c.config.TLS)),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20)),
-		// A fixed window, as Envoy has it: no ping for every message to measure the bandwidth.
-		grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window),
-		grpc.WithReadBufferSize(4<<10))
+	conn, err := c.config.Link.take(c.dial)
 	if err != nil {
 		return fmt.Errorf("client %s: %w", c.config.Node, err)
 	}
-	defer func() { _ = conn.Close() }()
+	defer func() { _ = c.config.Link.leave() }()
+	// A connection that others hold open ends no stream of this one.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if c.config.Token != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.config.Token)
 	}
@@ -89,6 +97,16 @@ func (c *Client) Run(ctx context.Context) error {
 		return fmt.Errorf("client %s: %w", c.config.Node, err)
 	}
 	return c.follow()
+}
+
+// dial makes a connection, which connects when it is used.
+func (c *Client) dial() (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+c.server(),
+		grpc.WithTransportCredentials(credentials.NewTLS(c.config.TLS)),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20)),
+		// A fixed window, as Envoy has it: no ping for every message to measure the bandwidth.
+		grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window),
+		grpc.WithReadBufferSize(4<<10))
 }
 
 // server returns where the next run goes.
@@ -105,6 +123,8 @@ func (c *Client) follow() error {
 	if err := c.begin(); err != nil {
 		return err
 	}
+	c.begun.Store(true)
+	defer c.begun.Store(false)
 	for {
 		var raw rawMessage
 		if err := c.stream.RecvMsg(&raw); err != nil {
@@ -171,7 +191,7 @@ func (c *Client) take(r Response) error {
 		if known && had == n.Version {
 			c.Again.Add(1)
 		}
-		c.versions[t][n.Name] = strings.Clone(n.Version)
+		c.versions[t][n.Name] = n.Version
 	}
 	for _, name := range r.Removed {
 		delete(c.versions[t], name)
