@@ -9,6 +9,7 @@ import (
 	"outrigger.dev/outrigger/cmd/internal/cli"
 	"outrigger.dev/outrigger/cmd/outrigger/internal/serve"
 	"outrigger.dev/outrigger/xds/replica"
+	"outrigger.dev/outrigger/xds/server"
 )
 
 const serverLong = `Run the control plane: watch what the mesh is made of, issue identities from the
@@ -78,6 +79,7 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 		"how long proxies drain a listener, Envoy's --drain-time-s: clusters and identities that went are kept as long")
 	flags.DurationVar(&c.MaxConnectionAge, "max-connection-age", 0,
 		"end proxies' connections at that age, give or take 10 %, so that they spread over several servers; 0s: never, as one server has nothing to spread")
+	flags.IntVar(&c.MaxStreams, "max-streams", server.DefaultStreams, "open streams of proxies at most: who comes then is told to come again later")
 	flags.StringVar(&c.Replica, "replica", replica.Main, "name of this server among those of the data folder")
 	flags.StringVar(&c.PeerListen, "peer-listen", "", "address for servers on other machines, such as 0.0.0.0:15012 (default: off)")
 	flags.StringSliceVar(&c.Peers, "peer", nil, "HOST:PORT of the --peer-listen of a server on another machine (repeatable)")
@@ -139,6 +141,9 @@ func (f *serverFlags) run(cmd *cobra.Command) error {
 	}
 	if c := f.config.MaxConnectionAge; c != 0 && c < time.Second {
 		return cli.Usagef(cmd, "--max-connection-age %s: want 0s (never) or 1s and more", c)
+	}
+	if f.config.MaxStreams < 1 {
+		return cli.Usagef(cmd, "--max-streams %d: want 1 or more", f.config.MaxStreams)
 	}
 	logger, err := f.log.logger(cmd, cmd.ErrOrStderr())
 	if err != nil {

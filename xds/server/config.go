@@ -51,6 +51,9 @@ type Timing struct {
 	MaxConnectionAge time.Duration
 }
 
+// DefaultStreams is how many streams may be open at once where nothing else is said.
+const DefaultStreams = 20_000
+
 // Limits bound what one client may ask for.
 type Limits struct {
 	// NameBytes is the length of a resource's name; default 1 KB.
@@ -61,7 +64,7 @@ type Limits struct {
 	MessageBytes int
 	// ResponseBytes and ResponseMembers split large answers; default 3 MB and 5,000.
 	ResponseBytes, ResponseMembers int
-	// Streams is how many may be open at once; default 20,000.
+	// Streams is how many may be open at once; default DefaultStreams.
 	Streams int
 	// StreamsPerNode is how many one workload may have open at once; default 4. One that lost its connection
 	// comes back before the server has noticed: the one that is silent for the longest makes room.
@@ -122,7 +125,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.MessageBytes, 16<<20)
 	orDefault(&l.ResponseBytes, 3<<20)
 	orDefault(&l.ResponseMembers, 5_000)
-	orDefault(&l.Streams, 20_000)
+	orDefault(&l.Streams, DefaultStreams)
 	orDefault(&l.StreamsPerNode, 4)
 	orDefault(&l.StreamBytes, 8<<20)
 	orDefault(&l.Opening, 256)

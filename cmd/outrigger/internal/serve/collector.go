@@ -4,10 +4,11 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
-	"sync"
+	"runtime/metrics"
+	"sync/atomic"
 	"time"
 
-	"outrigger.dev/outrigger/cmd/outrigger/internal/metrics"
+	enginemetrics "outrigger.dev/outrigger/cmd/outrigger/internal/metrics"
 	"outrigger.dev/outrigger/xds/server"
 )
 
@@ -16,8 +17,14 @@ const (
 	stormPercent = 100
 	// calmPercent is the same while none does: a change of the mesh leaves little, so that collecting sooner costs little.
 	calmPercent = 40
-	// collectorEvery is how often it is asked which of the two it is.
+	// stormGarbage is how many bytes of garbage it waits for while proxies connect, unless calmPercent is more: where much is
+	// alive, as with thousands of proxies, as much again is more than a machine may have.
+	stormGarbage = 128 << 20
+	// percentStep is how finely the percentage follows what is alive.
+	percentStep = 10
+	// collectorEvery is how often it is asked whether proxies connect, paceEvery how often what is alive is looked at while they do.
 	collectorEvery = 10 * time.Second
+	paceEvery      = 500 * time.Millisecond
 	// stormStreams is how many streams begin between two looks at least where proxies come back.
 	stormStreams = 20
 )
@@ -25,71 +32,97 @@ const (
 // collector suits Go's garbage collection to what happens, and gives memory back to the machine when proxies that all
 // came at once are served. GOGC in the environment stands.
 type collector struct {
-	set  func(percent int)
-	free func()
+	set   func(percent int)
+	free  func()
+	alive func() uint64 // in bytes
 
-	mu    sync.Mutex
-	came  int // streams that began since the last look
-	storm bool
+	came  atomic.Int64  // streams that began since the last look
+	begun chan struct{} // of capacity one: many have come
+
+	// Those below belong to run.
+	storm   bool
+	percent int // what was set
 }
 
 func newCollector() *collector {
 	// What a start brings is a storm: sources that are read, and proxies that come back.
-	c := &collector{storm: true, set: func(percent int) { debug.SetGCPercent(percent) }, free: debug.FreeOSMemory}
+	c := &collector{
+		storm: true, percent: stormPercent, begun: make(chan struct{}, 1),
+		set: func(percent int) { debug.SetGCPercent(percent) }, free: debug.FreeOSMemory, alive: aliveHeap,
+	}
 	if os.Getenv("GOGC") != "" {
 		c.set = func(int) {}
 	}
 	return c
 }
 
+// aliveHeap is what the collector found alive last.
+func aliveHeap() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
 // run looks again and again until ctx ends.
 func (c *collector) run(ctx context.Context) error {
-	ticker := time.NewTicker(collectorEvery)
-	defer ticker.Stop()
+	look, pace := time.NewTicker(collectorEvery), time.NewTicker(paceEvery)
+	defer look.Stop()
+	defer pace.Stop()
 	defer c.set(stormPercent)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-c.begun:
+			c.storm = true
+		case <-look.C:
 			c.look()
+		case <-pace.C:
+		}
+		if c.storm {
+			c.use(stormPercentFor(c.alive()))
 		}
 	}
 }
 
-// opened is told of every stream that begins.
+// opened is told of every stream that begins. It does not wait.
 func (c *collector) opened() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.came++; c.came >= stormStreams && !c.storm {
-		c.begin()
+	if c.came.Add(1) != stormStreams {
+		return
 	}
-}
-
-// begin expects many streams. The caller holds mu.
-func (c *collector) begin() {
-	c.storm = true
-	c.set(stormPercent)
+	select {
+	case c.begun <- struct{}{}:
+	default:
+	}
 }
 
 // look tells a storm from calm: it is over when few have come since the last look, as new proxies always do.
 func (c *collector) look() {
-	c.mu.Lock()
-	over := c.storm && c.came < stormStreams
-	c.came = 0
-	if over {
-		c.storm = false
-		c.set(calmPercent)
+	if few := c.came.Swap(0) < stormStreams; !few || !c.storm {
+		return
 	}
-	c.mu.Unlock()
-	if over {
-		c.free() // It takes its time.
+	c.storm = false
+	c.use(calmPercent)
+	c.free() // It takes its time.
+}
+
+// use sets a percentage, which stops the process for a moment, if it is another one.
+func (c *collector) use(percent int) {
+	if percent != c.percent {
+		c.percent = percent
+		c.set(percent)
 	}
+}
+
+// stormPercentFor is the percentage while proxies connect.
+func stormPercentFor(alive uint64) int {
+	percent := 100 * stormGarbage / max(alive, 1)
+	return int(min(max(percent-percent%percentStep, calmPercent), stormPercent))
 }
 
 // engineObserver tells the collector, too, of streams that begin.
 type engineObserver struct {
-	*metrics.Engine
+	*enginemetrics.Engine
 	collector *collector
 }
 

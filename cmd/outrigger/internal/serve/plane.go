@@ -170,6 +170,7 @@ func (p *plane) addEngine(store *cache.Store, auth *authenticator, sessions *sec
 		Synced: p.feed.Ready(), Identifier: "outrigger " + p.config.Version,
 		MemoryShort: newMemory().short,
 		Timing:      server.Timing{Drain: p.config.ProxyDrainTime, MaxConnectionAge: p.config.MaxConnectionAge},
+		Limits:      server.Limits{Streams: p.config.MaxStreams},
 	})
 	if err != nil {
 		return err

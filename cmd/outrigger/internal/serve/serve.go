@@ -36,6 +36,8 @@ type Config struct {
 	ProxyDrainTime time.Duration
 	// MaxConnectionAge ends the connections of proxies at that age, give or take 10 %; 0: never.
 	MaxConnectionAge time.Duration
+	// MaxStreams is how many streams of proxies may be open; 0: the engine's default.
+	MaxStreams int
 	// Replica is the name of this server among those of DataDir; empty: replica.Main. PeerListen is where servers on
 	// other machines ask it, empty: nowhere; Peers are where it asks them.
 	Replica, PeerListen string
