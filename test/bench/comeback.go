@@ -35,10 +35,11 @@ func (f *fleet) keep(ctx context.Context, c *adsclient.Client) {
 }
 
 // comeback returns after which time a client comes back, if the error is one after which it does: when the server
-// says, else after half a second to one.
+// says, else after half a second to one. A server ends by DeadlineExceeded whom it does not hear in time, as where 10,000
+// clients share two processors with it.
 func comeback(err error) (time.Duration, bool) {
 	st, ok := status.FromError(err)
-	if !ok || st.Code() != codes.Unavailable {
+	if !ok || st.Code() != codes.Unavailable && st.Code() != codes.DeadlineExceeded {
 		return 0, false
 	}
 	for _, detail := range st.Details() {
