@@ -14,6 +14,6 @@
 //
 // The files: server.go (listening and ending), connection.go (a connection's life), read.go (the frames that come), open.go (how
 // a stream begins), stream.go (what its owner does with it), inbox.go (messages that come), outbox.go (messages that go),
-// write.go (the frames that go), socket.go (writing without waiting), header.go (the headers that go), buffers.go, patience.go (what
+// write.go (the frames that go), socket.go (writing without waiting), records.go (reading a record at a time), header.go (the headers that go), buffers.go, patience.go (what
 // time ends, and abuse), fault.go (what the log is told).
 package transport

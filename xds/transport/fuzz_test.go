@@ -17,6 +17,7 @@ func FuzzFrames(f *testing.F) {
 	for _, err := range []error{
 		framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block(), EndHeaders: true}),
 		framer.WriteData(1, false, message("hello")),
+		framer.WriteSettingsAck(),
 		framer.WriteWindowUpdate(1, 7),
 		framer.WritePing(false, [8]byte{}),
 		framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 3}),

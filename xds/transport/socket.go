@@ -18,6 +18,8 @@ type socket struct {
 	drained func()
 	// work has the goroutine.
 	work *sync.WaitGroup
+	// in belongs to who reads.
+	in records
 
 	mu     sync.Mutex
 	kept   []byte // in a buffer of the pool
@@ -40,6 +42,9 @@ func newSocket(conn net.Conn, work *sync.WaitGroup) *socket {
 	}
 	return s
 }
+
+// Read returns bytes of one record of TLS.
+func (s *socket) Read(p []byte) (int, error) { return s.in.read(s.Conn, p) }
 
 // Write takes all of p; the error is that of an earlier one.
 func (s *socket) Write(p []byte) (int, error) {
