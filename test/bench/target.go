@@ -14,6 +14,7 @@ import (
 
 	"outrigger.dev/outrigger/certs"
 	"outrigger.dev/outrigger/test/bench/adsclient"
+	"outrigger.dev/outrigger/xds/server"
 )
 
 const trustDomain = "cluster.local"
@@ -84,6 +85,7 @@ func startServer(ctx context.Context, o options, dir string, args ...string) (*p
 	args = append([]string{
 		"server", "--config-dir", dir + "/mesh", "--data-dir", dir + "/data",
 		"--xds-listen", at.xds, "--metrics-listen", at.metrics, "--log-level", "warn",
+		"--max-streams", fmt.Sprint(max(o.streams, server.DefaultStreams)),
 	}, args...)
 	_, port, err := net.SplitHostPort(at.xds)
 	if err != nil {
@@ -188,5 +190,8 @@ func clientTLS(data string) (*tls.Config, error) {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(roots)
-	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: "outrigger", NextProtos: []string{"h2"}}, nil
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: "outrigger", NextProtos: []string{"h2"},
+		DynamicRecordSizingDisabled: true, // As Envoy: records are as long as what is written.
+	}, nil
 }
