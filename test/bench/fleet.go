@@ -41,8 +41,9 @@ type expectation struct {
 
 func newFleet(configs []adsclient.Config, servers ...*process) *fleet {
 	f := &fleet{servers: servers, errs: make(chan error, len(configs))}
+	texts := &adsclient.Texts{}
 	for _, c := range configs {
-		c.Received = f.received
+		c.Received, c.Texts = f.received, texts
 		f.clients = append(f.clients, adsclient.New(c))
 	}
 	return f

@@ -3,25 +3,14 @@ package adsclient
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
-
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/metadata"
 
 	"outrigger.dev/outrigger/xds/cache"
 )
-
-// window is Envoy's default for a stream.
-const window = 16 << 20
 
 // Config is what a client needs.
 type Config struct {
@@ -31,6 +20,8 @@ type Config struct {
 	TLS    *tls.Config
 	// Link is the connection, which clients of the same address may share; nil: one of its own.
 	Link *Link
+	// Texts are what the client shares with others; nil: nothing.
+	Texts *Texts
 	// Token is sent as a bearer token where it is not empty.
 	Token         string
 	Node, Cluster string
@@ -40,15 +31,26 @@ type Config struct {
 
 // Client is one proxy. Versions survive a disconnect, so that Run may be called again.
 type Client struct {
-	config   Config
-	versions [cache.NumTypes]map[string]string
-	asked    [cache.NumTypes]bool // on the present stream
-	wanted   [cache.NumTypes]bool // on any stream so far
-	stream   grpc.ClientStream
-	runs     int
-	begun    atomic.Bool
+	config Config
+	runs   int
 	// Counts are of all since the client was made.
 	Counts
+
+	// mu is of Run and the goroutine of its connection.
+	mu sync.Mutex
+	// versions are the numbers of versions by those of names.
+	versions [cache.NumTypes]map[uint32]uint32
+	asked    [cache.NumTypes]bool // on the present stream
+	wanted   [cache.NumTypes]bool // on any stream so far
+	stream   sender               // nil: none
+	begun    bool                 // all is sent that the client begins a stream with
+}
+
+// sender is a stream.
+type sender interface {
+	send(message []byte)
+	said() bool
+	flush() error
 }
 
 // Counts say what a client was sent.
@@ -64,9 +66,12 @@ func New(config Config) *Client {
 	if config.Link == nil {
 		config.Link = &Link{}
 	}
+	if config.Texts == nil {
+		config.Texts = &Texts{}
+	}
 	c := &Client{config: config}
 	for i := range c.versions {
-		c.versions[i] = map[string]string{}
+		c.versions[i] = map[uint32]uint32{}
 	}
 	return c
 }
@@ -76,37 +81,21 @@ func (c *Client) Len(t cache.Type) int { return len(c.versions[t]) }
 
 // Open reports whether the client has a stream on which it has said all that it has and wants: the server has let it in and
 // listens, and answers, if there is anything to answer.
-func (c *Client) Open() bool { return c.begun.Load() }
-
-// Run connects and follows one stream until ctx ends or the stream fails.
-func (c *Client) Run(ctx context.Context) error {
-	conn, err := c.config.Link.take(c.dial)
-	if err != nil {
-		return fmt.Errorf("client %s: %w", c.config.Node, err)
-	}
-	defer func() { _ = c.config.Link.leave() }()
-	// A connection that others hold open ends no stream of this one.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if c.config.Token != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.config.Token)
-	}
-	desc := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
-	c.stream, err = conn.NewStream(ctx, desc, discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResources_FullMethodName)
-	if err != nil {
-		return fmt.Errorf("client %s: %w", c.config.Node, err)
-	}
-	return c.follow()
+func (c *Client) Open() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stream != nil && c.begun && c.stream.said()
 }
 
-// dial makes a connection, which connects when it is used.
-func (c *Client) dial() (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+c.server(),
-		grpc.WithTransportCredentials(credentials.NewTLS(c.config.TLS)),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20)),
-		// A fixed window, as Envoy has it: no ping for every message to measure the bandwidth.
-		grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window),
-		grpc.WithReadBufferSize(4<<10))
+// Run connects and follows one stream until ctx ends or the stream fails. A failure that the server did not mean has the
+// status Unavailable.
+func (c *Client) Run(ctx context.Context) error {
+	link, err := c.config.Link.take(func() (*conn, error) { return dial(ctx, c.server(), c.config.TLS) })
+	if err == nil {
+		defer c.config.Link.leave(link)
+		err = c.follow(ctx, link)
+	}
+	return fmt.Errorf("client %s: %w", c.config.Node, err)
 }
 
 // server returns where the next run goes.
@@ -119,58 +108,88 @@ func (c *Client) server() string {
 	return c.config.Others[at-1]
 }
 
-func (c *Client) follow() error {
-	if err := c.begin(); err != nil {
+// follow opens a stream and waits for its end.
+func (c *Client) follow(ctx context.Context, link *conn) error {
+	c.mu.Lock()
+	s, err := link.open(c.config.Token, c.received)
+	if err != nil {
+		c.mu.Unlock()
 		return err
 	}
-	c.begun.Store(true)
-	defer c.begun.Store(false)
-	for {
-		var raw rawMessage
-		if err := c.stream.RecvMsg(&raw); err != nil {
-			return fmt.Errorf("client %s: %w", c.config.Node, err)
+	c.begin(s)
+	c.mu.Unlock()
+	if err = link.flush(); err == nil {
+		select {
+		case err = <-s.ended:
+		case <-ctx.Done():
+			err = ctx.Err()
 		}
-		response, err := decode(raw.data)
-		if err != nil {
-			return fmt.Errorf("client %s: %w", c.config.Node, err)
-		}
-		c.Bytes.Add(int64(response.Bytes))
-		c.Bodies.Add(int64(response.Bodies))
-		c.Resources.Add(int64(len(response.Resources)))
-		if err := c.take(response); err != nil {
-			return err
-		}
-		c.config.Received(c, response)
 	}
+	link.cancel(s, err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stream = nil
+	return err
+}
+
+// received takes a message, in the goroutine of the connection.
+func (c *Client) received(s *stream, message []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stream != sender(s) {
+		return nil // It came too late.
+	}
+	response, err := decode(message, c.config.Texts)
+	if err != nil {
+		return err
+	}
+	c.Bytes.Add(int64(response.Bytes))
+	c.Bodies.Add(int64(response.Bodies))
+	c.Resources.Add(int64(len(response.Resources)))
+	if err := c.take(response); err != nil {
+		return err
+	}
+	if err := c.stream.flush(); err != nil {
+		return gone(err)
+	}
+	c.config.Received(c, response)
+	return nil
 }
 
 // begin asks for clusters, and on a later stream at once for every type that was ever asked for: nothing
 // need come for a client that has all. A stream that ended before it had asked for all makes no difference.
-func (c *Client) begin() error {
-	c.asked = [cache.NumTypes]bool{}
+func (c *Client) begin(s sender) {
+	c.stream, c.begun, c.asked = s, false, [cache.NumTypes]bool{}
 	for t := range cache.Type(cache.NumTypes) {
-		if t != cache.Cluster && !c.wanted[t] {
-			continue
-		}
-		if err := c.open(t, c.wants(t)); err != nil {
-			return err
+		if t == cache.Cluster || c.wanted[t] {
+			c.open(t, c.wants(t))
 		}
 	}
-	return nil
+	c.begun = true
 }
 
 // wants are the names that follow from what the client has, sorted.
 func (c *Client) wants(t cache.Type) []string {
 	switch t {
 	case cache.Endpoints:
-		return assigned(slices.Sorted(maps.Keys(c.versions[cache.Cluster])))
+		return assigned(c.names(cache.Cluster))
 	case cache.Secret:
 		return secrets
 	case cache.Route:
-		return routed(slices.Sorted(maps.Keys(c.versions[cache.Listener])))
+		return routed(c.names(cache.Listener))
 	default:
 		return nil
 	}
+}
+
+// names are those of the resources that the client has of a type, sorted.
+func (c *Client) names(t cache.Type) []string {
+	names := make([]string, 0, len(c.versions[t]))
+	for n := range c.versions[t] {
+		names = append(names, c.config.Texts.text(n))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // secrets are what every proxy asks for.
@@ -182,40 +201,42 @@ func (c *Client) take(r Response) error {
 	if !ok {
 		return fmt.Errorf("client %s: was sent the type %q", c.config.Node, r.TypeURL)
 	}
-	var fresh []string
+	fresh := c.keep(t, r)
+	c.say(request{typeURL: r.TypeURL, nonce: r.Nonce})
+	c.follows(t, fresh)
+	return nil
+}
+
+// keep notes what a response says, and returns the names that are new.
+func (c *Client) keep(t cache.Type, r Response) (fresh []string) {
 	for _, n := range r.Resources {
-		had, known := c.versions[t][n.Name]
+		name, version := c.config.Texts.number([]byte(n.Name)), c.config.Texts.number([]byte(n.Version))
+		had, known := c.versions[t][name]
 		if !known {
 			fresh = append(fresh, n.Name)
 		}
-		if known && had == n.Version {
+		if known && had == version {
 			c.Again.Add(1)
 		}
-		c.versions[t][n.Name] = n.Version
+		c.versions[t][name] = version
 	}
 	for _, name := range r.Removed {
-		delete(c.versions[t], name)
+		delete(c.versions[t], c.config.Texts.number([]byte(name)))
 	}
-	ack := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: r.TypeURL, ResponseNonce: r.Nonce}
-	if err := c.send(ack); err != nil {
-		return err
-	}
-	return c.follows(t, fresh)
+	return fresh
 }
 
 // follows asks as Envoy does: assignments and secrets for clusters, then listeners, then their routes.
-func (c *Client) follows(t cache.Type, fresh []string) error {
+func (c *Client) follows(t cache.Type, fresh []string) {
 	switch t {
 	case cache.Cluster:
-		return c.subscribe(cache.Endpoints, assigned(fresh))
+		c.subscribe(cache.Endpoints, assigned(fresh))
 	case cache.Endpoints:
-		return c.openOnce(cache.Secret, secrets)
+		c.openOnce(cache.Secret, secrets)
 	case cache.Secret:
-		return c.openOnce(cache.Listener, nil)
+		c.openOnce(cache.Listener, nil)
 	case cache.Listener:
-		return c.subscribe(cache.Route, routed(fresh))
-	default:
-		return nil
+		c.subscribe(cache.Route, routed(fresh))
 	}
 }
 
@@ -229,62 +250,41 @@ func routed(listeners []string) []string {
 	return slices.DeleteFunc(slices.Clone(listeners), func(n string) bool { return n == "outbound" || n == "inbound" })
 }
 
-func (c *Client) openOnce(t cache.Type, names []string) error {
-	if c.asked[t] {
-		return nil
+func (c *Client) openOnce(t cache.Type, names []string) {
+	if !c.asked[t] {
+		c.open(t, names)
 	}
-	return c.open(t, names)
 }
 
-func (c *Client) subscribe(t cache.Type, names []string) error {
-	if !c.asked[t] {
-		return c.open(t, names)
+func (c *Client) subscribe(t cache.Type, names []string) {
+	switch {
+	case !c.asked[t]:
+		c.open(t, names)
+	case len(names) > 0:
+		c.say(request{typeURL: t.URL(), subscribe: names})
 	}
-	if len(names) == 0 {
-		return nil
-	}
-	return c.send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: t.URL(), ResourceNamesSubscribe: names})
 }
 
 // open sends the first request of a type on the stream, with all that the client has of it.
-func (c *Client) open(t cache.Type, names []string) error {
+func (c *Client) open(t cache.Type, names []string) {
 	c.asked[t], c.wanted[t] = true, true
-	request := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: t.URL(), InitialResourceVersions: c.versions[t]}
+	r := request{typeURL: t.URL(), versions: c.versions[t]}
 	if t != cache.Cluster && t != cache.Listener {
-		request.ResourceNamesSubscribe = union(names, c.versions[t])
+		r.subscribe = union(names, c.names(t))
 	}
 	if t == cache.Cluster {
-		request.Node = &corev3.Node{Id: c.config.Node, Cluster: c.config.Cluster, UserAgentName: "envoy"}
+		r.node, r.cluster = c.config.Node, c.config.Cluster
 	}
-	return c.send(request)
+	c.say(r)
 }
 
-// union is the names, and behind them, sorted, those that the client has besides.
-func union(names []string, versions map[string]string) []string {
+func (c *Client) say(r request) { c.stream.send(r.message(c.config.Texts)) }
+
+// union is the names, and behind them those that the client has besides.
+func union(names, had []string) []string {
 	known := make(map[string]bool, len(names))
 	for _, name := range names {
 		known[name] = true
 	}
-	out := slices.Clone(names)
-	for _, name := range slices.Sorted(maps.Keys(versions)) {
-		if !known[name] {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
-// send says a request. Why the stream has ended, where it has, is only told to who reads.
-func (c *Client) send(request *discoveryv3.DeltaDiscoveryRequest) error {
-	err := c.stream.SendMsg(request)
-	if err == nil {
-		return nil
-	}
-	for ended := errors.Is(err, io.EOF); ended; {
-		var raw rawMessage
-		if read := c.stream.RecvMsg(&raw); read != nil {
-			err, ended = read, false
-		}
-	}
-	return fmt.Errorf("client %s: %w", c.config.Node, err)
+	return append(slices.Clone(names), slices.DeleteFunc(had, func(n string) bool { return known[n] })...)
 }

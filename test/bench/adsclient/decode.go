@@ -2,7 +2,6 @@ package adsclient
 
 import (
 	"errors"
-	"unique"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -47,14 +46,14 @@ func fields(b []byte, visit func(field protowire.Number, value []byte)) error {
 	return nil
 }
 
-// decode reads the fields that the client needs: resources (2), type_url (4), nonce (5), removed_resources (6).
-func decode(data []byte) (Response, error) {
+// decode reads the fields that the client needs, and keeps nothing of data: resources (2), type_url (4), nonce (5), removed_resources (6).
+func decode(data []byte, texts *Texts) (Response, error) {
 	r := Response{Bytes: len(data)}
 	var inner error
 	err := fields(data, func(field protowire.Number, value []byte) {
 		switch field {
 		case 2:
-			named, err := decodeResource(value)
+			named, err := decodeResource(value, texts)
 			inner = errors.Join(inner, err)
 			r.Resources, r.Bodies = append(r.Resources, named), r.Bodies+len(value)
 		case 4:
@@ -68,19 +67,15 @@ func decode(data []byte) (Response, error) {
 	return r, errors.Join(err, inner)
 }
 
-// shared returns a text of which all clients have one copy: 10,000 of them are to cost the processors of the server that is
-// measured as little as can be.
-func shared(text []byte) string { return unique.Make(string(text)).Value() }
-
 // decodeResource reads version (1) and name (3).
-func decodeResource(b []byte) (Named, error) {
+func decodeResource(b []byte, texts *Texts) (Named, error) {
 	var n Named
 	err := fields(b, func(field protowire.Number, value []byte) {
 		switch field {
 		case 1:
-			n.Version = shared(value)
+			n.Version = texts.share(value)
 		case 3:
-			n.Name = shared(value)
+			n.Name = texts.share(value)
 		}
 	})
 	return n, err

@@ -55,7 +55,7 @@ func TestDecode(t *testing.T) {
 			for _, resource := range message.GetResources() {
 				want.Bodies += proto.Size(resource)
 			}
-			got, err := decode(data)
+			got, err := decode(data, &Texts{})
 			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
 				t.Errorf("error %v (-want +got):\n%s", err, diff)
 			}
@@ -78,7 +78,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(protowire.AppendFixed64(protowire.AppendTag(nil, 99, protowire.Fixed64Type), 1))
 	f.Add(protowire.AppendGroup(protowire.AppendTag(nil, 2, protowire.StartGroupType), 2, nil))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := decode(data)
+		got, err := decode(data, &Texts{})
 		var message discoveryv3.DeltaDiscoveryResponse
 		if proto.Unmarshal(data, &message) != nil {
 			return // Ours looks at less, so that it may read this.
@@ -113,7 +113,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a resource cut short":  resource("\x0a\x05v"),
 		"a resource of garbage": resource("\xff"),
 	} {
-		if r, err := decode(bad); err == nil {
+		if r, err := decode(bad, &Texts{}); err == nil {
 			t.Errorf("%s: read %+v", name, r)
 		}
 	}

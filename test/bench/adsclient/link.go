@@ -1,41 +1,37 @@
 package adsclient
 
-import (
-	"sync"
-
-	"google.golang.org/grpc"
-)
+import "sync"
 
 // Link is a connection that clients may share. It stands while at least one of them runs.
 type Link struct {
-	mu    sync.Mutex
-	conn  *grpc.ClientConn
-	users int
+	mu   sync.Mutex
+	conn *conn
 }
 
-// take returns the connection, made by dial where there is none. Who took it leaves it.
-func (l *Link) take(dial func() (*grpc.ClientConn, error)) (*grpc.ClientConn, error) {
+// take returns the connection, made by dial where there is none that takes streams. Who took it leaves it.
+func (l *Link) take(dial func() (*conn, error)) (*conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.conn == nil {
-		conn, err := dial()
+	if l.conn == nil || !l.conn.takes() {
+		c, err := dial()
 		if err != nil {
 			return nil, err
 		}
-		l.conn = conn
+		l.conn = c
 	}
-	l.users++
+	l.conn.users++
 	return l.conn, nil
 }
 
-// leave closes the connection behind the last.
-func (l *Link) leave() error {
+// leave closes a connection behind the last.
+func (l *Link) leave(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.users--; l.users > 0 {
-		return nil
+	if c.users--; c.users > 0 {
+		return
 	}
-	conn := l.conn
-	l.conn = nil
-	return conn.Close()
+	if l.conn == c {
+		l.conn = nil
+	}
+	c.close()
 }

@@ -3,52 +3,54 @@ package adsclient
 import (
 	"errors"
 	"testing"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/credentials/insecure"
 )
 
-// TestLink: those who share a connection have the same one, which ends with the last of them; the next one makes another.
+// TestLink: those who share a connection have the same one, which ends with the last of them; the next one makes another, and so
+// does who comes when the server takes no more streams.
 func TestLink(t *testing.T) {
 	failed := errors.New("failed")
+	server := listen(t, nil)
 	made := 0
-	dial := func() (*grpc.ClientConn, error) {
+	connect := func() (*conn, error) {
 		if made++; made == 1 {
 			return nil, failed
 		}
-		return grpc.NewClient("passthrough:///nowhere", grpc.WithTransportCredentials(insecure.NewCredentials()))
+		return dial(t.Context(), server.address, server.tls)
 	}
 	var l Link
-	if _, err := l.take(dial); !errors.Is(err, failed) {
+	if _, err := l.take(connect); !errors.Is(err, failed) {
 		t.Errorf("error %v", err)
 	}
-	take := func() *grpc.ClientConn {
-		conn, err := l.take(dial)
+	take := func() *conn {
+		c, err := l.take(connect)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return conn
-	}
-	leave := func() {
-		if err := l.leave(); err != nil {
-			t.Fatal(err)
-		}
+		return c
 	}
 	first, second := take(), take()
 	if first != second || made != 2 {
 		t.Errorf("%d connections were made", made)
 	}
-	leave()
-	if first.GetState() == connectivity.Shutdown {
+	l.leave(first)
+	if !first.takes() {
 		t.Error("it is closed while somebody uses it")
 	}
-	leave()
-	if first.GetState() != connectivity.Shutdown {
+	first.mu.Lock()
+	first.going = true
+	first.mu.Unlock()
+	third := take()
+	if third == first || !third.takes() {
+		t.Error("a connection that takes no more streams is used again")
+	}
+	l.leave(second)
+	select {
+	case <-first.done:
+	default:
 		t.Error("it is open while nobody uses it")
 	}
-	if third := take(); third == first || third.GetState() == connectivity.Shutdown {
-		t.Error("a connection that was closed is used again")
+	l.leave(third)
+	if l.conn != nil {
+		t.Error("a closed connection is kept")
 	}
-	leave()
 }
