@@ -67,6 +67,59 @@ func TestRightOnAuxiliaryKindGoes(t *testing.T) {
 	})
 }
 
+// A right to watch that is taken away while that to list stays, of a server that does not stream a full state: what can be listed is told
+// neither to be well nor to be missing again and again, and is not listed without end.
+func TestRightToWatchGoes(t *testing.T) {
+	for resource, trouble := range map[string]error{"namespaces": nil, "services": ErrDenied} {
+		t.Run(resource, func(t *testing.T) {
+			inBubble(t, func(f *fakeAPI) {
+				f.put("namespaces", "shop", map[string]any{})
+				f.lists = true
+				r := read(f)
+				defer r.close()
+				r.run(time.Minute)
+				f.with(func() { f.unwatched[resource] = http.StatusForbidden })
+				f.cut()
+				r.run(time.Minute)
+				r.want("without the right", trouble, 2)
+				if !r.synced || r.denied() != (trouble == nil) || r.namespaces["shop"] == nil {
+					f.t.Errorf("without the right: synced %t, problems %v, namespaces %v", r.synced, r.problems, r.namespaces)
+				}
+				count, asked := r.count, f.requests()
+				r.run(10 * time.Minute)
+				if r.count != count {
+					f.t.Errorf("%d updates in which nothing changed", r.count-count)
+				}
+				// Beside them there is a heartbeat every five seconds.
+				if more := f.requests() - asked; more > 1500 {
+					f.t.Errorf("%d requests in ten minutes", more)
+				}
+				f.with(func() { f.unwatched[resource] = 0 })
+				r.run(absentPause + time.Second)
+				r.want("with the right", nil, 2)
+				if r.denied() {
+					f.t.Errorf("with the right: problems %v", r.problems)
+				}
+			})
+		})
+	}
+}
+
+// A server whose watches end at once is not asked for everything many times a second.
+func TestWatchesThatEndAtOnce(t *testing.T) {
+	inBubble(t, func(f *fakeAPI) {
+		f.ends = true
+		r := read(f)
+		defer r.close()
+		r.run(time.Minute)
+		asked := f.requests()
+		r.run(10 * time.Minute)
+		if more := f.requests() - asked; more > 6000 || r.serving() != 2 {
+			f.t.Errorf("%d requests in ten minutes, %d healthy endpoints", more, r.serving())
+		}
+	})
+}
+
 // Another failure of such a kind is trouble, as it is of every kind.
 func TestAuxiliaryKindFails(t *testing.T) {
 	inBubble(t, func(f *fakeAPI) {

@@ -28,10 +28,14 @@ type fakeAPI struct {
 	uid     string
 	// refuse is the status of every answer about a resource, "" for all resources; 0 for none.
 	refuse map[string]int
+	// unwatched is the status of every watch of a resource, 0 for none refused: lists are answered all the same.
+	unwatched map[string]int
 	// lists says that the server knows no streams of a full state.
 	lists bool
 	// endless says that such streams never say that they are complete.
 	endless bool
+	// ends says that watches end behind their full state.
+	ends bool
 	// hang makes every request wait for its client to go.
 	hang bool
 	// slow is how long every answer takes to begin.
@@ -59,7 +63,7 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 	t.Helper()
 	f := &fakeAPI{
 		t: t, objects: make(map[string]map[string]map[string]any), version: 100, uid: "cluster-a",
-		refuse: make(map[string]int), watches: make(map[*fakeWatch]bool), pipes: make(chan net.Conn),
+		refuse: make(map[string]int), unwatched: make(map[string]int), watches: make(map[*fakeWatch]bool), pipes: make(chan net.Conn),
 		closed: make(chan struct{}),
 	}
 	f.server = &http.Server{Handler: http.HandlerFunc(f.serve)}
@@ -119,6 +123,13 @@ func (f *fakeAPI) with(change func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	change()
+}
+
+// requests is how many there were.
+func (f *fakeAPI) requests() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.asked)
 }
 
 // put writes an object and tells the watches; silent leaves them out.
@@ -271,9 +282,13 @@ func (f *fakeAPI) watch(w http.ResponseWriter, r *http.Request, resource string)
 	group, kind := typeOf(resource)
 	f.mu.Lock()
 	initial := r.URL.Query().Get("sendInitialEvents") != ""
-	if initial && f.lists {
+	code := f.unwatched[resource]
+	if code == 0 && initial && f.lists {
+		code = http.StatusUnprocessableEntity
+	}
+	if code != 0 {
 		f.mu.Unlock()
-		refuse(w, http.StatusUnprocessableEntity)
+		refuse(w, code)
 		return
 	}
 	if initial {
@@ -287,6 +302,10 @@ func (f *fakeAPI) watch(w http.ResponseWriter, r *http.Request, resource string)
 		}
 	}
 	f.watches[open] = true
+	if f.ends {
+		close(open.end)
+		delete(f.watches, open)
+	}
 	f.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)

@@ -41,15 +41,20 @@ type watcher struct {
 	clock    func() time.Time
 	// listing says that the server does not stream a full state.
 	listing bool
-	// present says that the kind was read once; believed, that the last attempt came so far.
-	present, believed bool
+	// present says that the kind was read once.
+	present bool
+	// believed is when the last attempt came so far that what it had read counted; zero: it did not.
+	believed time.Time
+	// unwatched says that the last watch could not be opened. Then a full state counts only with its watch: by itself it would end the
+	// trouble again and again.
+	unwatched bool
 }
 
 // run returns when ctx ends, with its error.
 func (w *watcher) run(ctx context.Context) error {
 	pause := retryFirst
 	for {
-		w.believed = false
+		w.believed = time.Time{}
 		err := w.attempt(ctx)
 		if w.of.auxiliary && errors.Is(classify(err), ErrDenied) {
 			err = w.denied(ctx, err)
@@ -62,7 +67,7 @@ func (w *watcher) run(ctx context.Context) error {
 		switch {
 		case errors.Is(err, errAbsent), errors.Is(err, errNoRight):
 			wait = absentPause
-		case w.believed:
+		case w.lasted():
 			pause, wait = retryFirst, jitter(retryFirst)
 		default:
 			pause = min(2*pause, retryLast)
@@ -71,6 +76,12 @@ func (w *watcher) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// lasted reports whether the last attempt went well for a time. One that failed right behind its full state is tried again as slowly
+// as one that never had it.
+func (w *watcher) lasted() bool {
+	return !w.believed.IsZero() && w.clock().Sub(w.believed) >= retryLast
 }
 
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
@@ -89,7 +100,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // note counts why an attempt ended, and tells the trouble.
 func (w *watcher) note(err error) {
-	if w.believed {
+	if !w.believed.IsZero() {
 		w.counters.resets.Add(1)
 	}
 	switch {
@@ -108,6 +119,9 @@ func (w *watcher) attempt(ctx context.Context) error {
 	defer cancel()
 	w.sink.begin()
 	version, stream, err := w.readAll(ctx)
+	if err == nil && stream.Interface == nil && w.unwatched {
+		stream, err = w.openAt(ctx, version)
+	}
 	if err == nil {
 		err = w.verify(ctx)
 	}
@@ -118,7 +132,7 @@ func (w *watcher) attempt(ctx context.Context) error {
 	w.believe(version)
 	for {
 		if stream.Interface == nil {
-			if stream, err = w.open(ctx, metav1.ListOptions{ResourceVersion: version}); err != nil {
+			if stream, err = w.openAt(ctx, version); err != nil {
 				return err
 			}
 			if err := w.guard.identify(ctx, w.client); err != nil {
@@ -188,12 +202,19 @@ func (w *watcher) believe(version string) {
 	w.guard.judge(w.of.name, version)
 	w.world.reading = time.Time{}
 	w.sink.replace()
-	w.present, w.believed = true, true
+	w.present, w.believed = true, w.clock()
 	if w.of.auxiliary {
 		w.world.deny(w.of.name, false)
 	}
 	w.heard()
 	w.world.wakeUp()
+}
+
+// openAt opens a watch that goes on from a version.
+func (w *watcher) openAt(ctx context.Context, version string) (openWatch, error) {
+	stream, err := w.open(ctx, metav1.ListOptions{ResourceVersion: version})
+	w.unwatched = err != nil
+	return stream, err
 }
 
 func (w *watcher) open(ctx context.Context, options metav1.ListOptions) (openWatch, error) {
