@@ -25,20 +25,14 @@ type heartbeat struct {
 }
 
 func (h *heartbeat) run(ctx context.Context) error {
-	return conns.Heartbeat{Ask: h.ask, Dialer: h.client.dialer}.Run(ctx)
+	return conns.Heartbeat{Ask: h.ask, Take: h.take, Dialer: h.client.dialer}.Run(ctx)
 }
 
-// ask asks once, and notes what came of it. An answer that comes late ends no trouble: the next question would bring it back.
-func (h *heartbeat) ask(ctx context.Context, within time.Duration) conns.Answer {
-	asked := h.clock()
-	limited, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	err := h.guard.identify(limited, h.client)
+func (h *heartbeat) ask(ctx context.Context) error { return h.guard.identify(ctx, h.client) }
+
+// take notes what came of a question.
+func (h *heartbeat) take(ctx context.Context, err error) conns.Answer {
 	switch {
-	case ctx.Err() != nil:
-		return conns.Bad
-	case err == nil && h.clock().Sub(asked) > conns.AskLimit:
-		return conns.Late
 	case err == nil:
 		if h.guard.end(partHeartbeat) {
 			h.counters.heard(h.clock())

@@ -20,17 +20,15 @@ const (
 	cutAfter = 2
 )
 
-// Answer is what came of a question to a server.
+// Answer is how a server answered.
 type Answer uint8
 
 // The answers.
 const (
 	// Good: the server said what it should, or asked to come later.
 	Good Answer = iota
-	// Bad: it said something else.
+	// Bad: it said something else, or too late.
 	Bad
-	// Late: it said what it should, after AskLimit.
-	Late
 	// Silent: it said nothing.
 	Silent
 )
@@ -39,8 +37,11 @@ const (
 // that hangs looks like one on which nothing happens. Connections on which
 // nothing came back since the first of two questions without an answer are cut.
 type Heartbeat struct {
-	// Ask asks once, within the given time, and tells whoever has to know what came of it.
-	Ask    func(ctx context.Context, within time.Duration) Answer
+	// Ask asks once; an error says that the server did not say what it should.
+	Ask func(ctx context.Context) error
+	// Take is told what Ask returned, and returns how that is to be taken. It is not told of what came too late, within twice AskLimit:
+	// that ends no trouble, since the next question would bring it back.
+	Take   func(ctx context.Context, err error) Answer
 	Dialer *Dialer
 }
 
@@ -59,12 +60,12 @@ func (h Heartbeat) Run(ctx context.Context) error {
 		if missed == 0 {
 			since, within = time.Now(), AskLimit
 		}
-		switch h.Ask(ctx, within) {
+		switch h.ask(ctx, within) {
 		case Good:
 			missed, pause = 0, Beat
 		case Silent:
 			missed++
-		case Bad, Late:
+		case Bad:
 			missed = 0
 		}
 		if missed == cutAfter {
@@ -73,4 +74,16 @@ func (h Heartbeat) Run(ctx context.Context) error {
 		}
 		timer.Reset(pause)
 	}
+}
+
+// ask asks once, within a time.
+func (h Heartbeat) ask(ctx context.Context, within time.Duration) Answer {
+	asked := time.Now()
+	limited, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	err := h.Ask(limited)
+	if ctx.Err() != nil || (err == nil && time.Since(asked) > AskLimit) {
+		return Bad
+	}
+	return h.Take(ctx, err)
 }

@@ -100,7 +100,7 @@ func (s *Source) Run(ctx context.Context, out chan<- compile.Update) error {
 		group.Go(func() error { return w.run(ctx) })
 	}
 	group.Go(func() error {
-		return conns.Heartbeat{Ask: pulse{same: s.cluster.same, events: events}.ask, Dialer: s.dialer}.Run(ctx)
+		return conns.Heartbeat{Ask: s.cluster.same, Take: pulse{events}.take, Dialer: s.dialer}.Run(ctx)
 	})
 	r := newRun(s.config, s.ID(), &s.stats)
 	group.Go(func() error { return r.loop(ctx, events, out) })
