@@ -313,14 +313,19 @@ func TestFileIsRefused(t *testing.T) {
 	}
 	cart := savedShard{Namespace: "shop", Name: "cart"}
 	for name, test := range map[string]struct{ data, want string }{
-		"empty":           {"", "damaged"},
-		"cut":             {string(good[:len(good)/2]), "damaged"},
-		"another file":    {`{"apiVersion": "v1"}`, "not such a file"},
-		"a changed byte":  {strings.Replace(string(good), `"one"`, `"two"`, 1), "checksum"},
-		"a newer version": {strings.Replace(string(good), `"version":1`, `"version":2`, 1), "version is 2"},
-		"another mesh":    {encoded(t, content{Mesh: "example.com"}), `mesh "example.com"`},
-		"twice":           {bad(cart, cart), "twice"},
-		"no weight":       {bad(savedShard{Ports: []savedEndpoints{{Port: 80, Endpoints: []savedEndpoint{{Address: testAddrPort(1)}}}}}), "weight"},
+		"empty":            {"", "damaged"},
+		"cut":              {string(good[:len(good)/2]), "damaged"},
+		"another file":     {`{"apiVersion": "v1"}`, "not such a file"},
+		"a changed byte":   {strings.Replace(string(good), `"one"`, `"two"`, 1), "checksum"},
+		"a newer version":  {strings.Replace(string(good), `"version":1`, `"version":2`, 1), "version is 2"},
+		"an older version": {strings.Replace(string(good), `"version":1`, `"version":0`, 1), "version is 0"},
+		"no version":       {strings.Replace(string(good), `"version":1,`, ``, 1), "version is 0"},
+		"a newer field":    {wrappedText(`{"mesh":"example.org","sources":[{"kind":"test","name":"one","workloads":[{"namespace":"a","name":"b","later":1}]}]}`), `"later"`},
+		"a newer policy": {wrappedText(`{"mesh":"example.org","policies":[{"kind":"policies","name":"one",
+			"authenticationPolicies":[{"kind":"AuthenticationPolicy","name":"a","object":{"spec":{"later":{}}}}]}]}`), `"later"`},
+		"another mesh": {encoded(t, content{Mesh: "example.com"}), `mesh "example.com"`},
+		"twice":        {bad(cart, cart), "twice"},
+		"no weight":    {bad(savedShard{Ports: []savedEndpoints{{Port: 80, Endpoints: []savedEndpoint{{Address: testAddrPort(1)}}}}}), "weight"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "last-good.json")
@@ -338,6 +343,33 @@ func TestFileIsRefused(t *testing.T) {
 				t.Errorf("the file is not kept aside: %v", err)
 			}
 		})
+	}
+}
+
+// wrappedText puts a content into a file of the known version.
+func wrappedText(content string) string { return string(wrapped([]byte(content))) }
+
+// TestFileOfBefore reads a file that was written before fields were added: what it does not say is not so.
+func TestFileOfBefore(t *testing.T) {
+	c, err := decode(wrapped([]byte(`{"mesh":"example.org","written":"2026-01-01T00:00:00Z","sources":[{"kind":"test","name":"one",
+		"services":[{"namespace":"shop","name":"cart","ports":[{"port":80}]}],
+		"endpoints":[{"namespace":"shop","name":"cart","ports":[{"port":80,"endpoints":[{"address":"10.0.0.1:8080","weight":1}]}]}],
+		"workloads":[{"namespace":"shop","name":"pod-1","addresses":["10.0.0.1"]}]}]}`)), testMesh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := c.Sources[0].restore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := emptyState()
+	want.Services[serviceOf("cart")] = &discovery.Service{ID: serviceOf("cart"), Ports: []discovery.ServicePort{{Port: 80}}}
+	set := setOf("cart", "1")
+	set.Ports[0].Endpoints[0].Workload = discovery.WorkloadID{}
+	want.Endpoints[set.ID] = set
+	want.Workloads[workloadOf("1")] = &discovery.Workload{ID: workloadOf("1"), Addresses: []netip.Addr{testAddr(1)}}
+	if !reflect.DeepEqual(read, want) {
+		t.Errorf("%+v is read, and not %+v", read, want)
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// format is what the file calls itself, formatVersion the only version that is known.
+	// format is what the file calls itself, formatVersion the only version that is known. A field may be added to a version where a
+	// file without it, which was written before, means the same as ever; a file with a field that is not known is refused.
 	format        = "outrigger.dev/last-good"
 	formatVersion = 1
 )
