@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/hashicorp/consul/api"
 )
@@ -24,14 +25,27 @@ type ConsulToken struct {
 	policy string // its id
 }
 
+// ShortestLife is the least time for which Consul lets a token live that ends by itself.
+const ShortestLife = time.Minute
+
 // MakeToken makes a token with rights in Consul's rule language, such as ReadRules.
 func (c *Consul) MakeToken(ctx context.Context, rules string) (ConsulToken, error) {
+	return c.makeToken(ctx, rules, 0)
+}
+
+// MakeShortToken makes a token that expires after ShortestLife.
+func (c *Consul) MakeShortToken(ctx context.Context, rules string) (ConsulToken, error) {
+	return c.makeToken(ctx, rules, ShortestLife)
+}
+
+// makeToken makes a token that expires after a time; 0: never.
+func (c *Consul) makeToken(ctx context.Context, rules string, life time.Duration) (ConsulToken, error) {
 	write := (&api.WriteOptions{}).WithContext(ctx)
 	policy, _, err := c.Client().ACL().PolicyCreate(&api.ACLPolicy{Name: "test-" + uuid(), Rules: rules}, write)
 	if err != nil {
 		return ConsulToken{}, fmt.Errorf("policy: %w", err)
 	}
-	token, _, err := c.Client().ACL().TokenCreate(&api.ACLToken{Policies: []*api.ACLLink{{ID: policy.ID}}}, write)
+	token, _, err := c.Client().ACL().TokenCreate(&api.ACLToken{Policies: []*api.ACLLink{{ID: policy.ID}}, ExpirationTTL: life}, write)
 	if err != nil {
 		return ConsulToken{}, fmt.Errorf("token: %w", err)
 	}

@@ -213,6 +213,37 @@ func TestConsul14TokenRotates(t *testing.T) {
 }
 
 // The leader is lost, then the quorum: reads go on as long as anybody may answer, and nothing is lost when nobody may.
+// TestConsul14TokenExpires: a token that ends by itself while queries wait takes nothing away, and what went meanwhile is told with the next one.
+func TestConsul14TokenExpires(t *testing.T) {
+	noLeaks(t)
+	c := open(t)
+	register(t, c, entry("cart", "cart-1", "10.0.0.1"), entry("stock", "stock-1", "10.0.1.1"))
+	config := reading(t, c)
+	token, err := c.MakeShortToken(t.Context(), cluster.ReadRules)
+	must(t, err)
+	began := time.Now()
+	must(t, token.WriteFile(config.TokenFile))
+	m := mirror.Start(t, source(t, config))
+	m.Await("the first state is complete", mirror.Synced)
+	updates := m.Await("it is denied", says("denied"))
+	if lived := time.Since(began); lived < cluster.ShortestLife || lived > cluster.ShortestLife+20*time.Second {
+		t.Errorf("it was denied after %s", lived)
+	}
+	updates = append(updates, m.Drain(3*time.Second)...)
+	takesNothing(t, updates)
+	if strings.Contains(m.Trouble.Error(), token.Secret) {
+		t.Error("the trouble tells the token")
+	}
+	must(t, c.Deregister(t.Context(), "node-cart-1", "cart-1"))
+	next, err := c.MakeToken(t.Context(), cluster.ReadRules)
+	must(t, err)
+	must(t, next.WriteFile(config.TokenFile))
+	m.Await("what went meanwhile is told", func(m *mirror.Mirror) bool { return mirror.Well(m) && mirror.Has(ns, "cart")(m) })
+	if !mirror.Has(ns, "stock", "10.0.1.1:8080")(m) {
+		t.Errorf("something is lost:\n%s", m)
+	}
+}
+
 func TestConsul16LeaderIsLost(t *testing.T) {
 	noLeaks(t)
 	c := cluster.StartConsul(t, cluster.ConsulOptions{Servers: 3})
