@@ -21,12 +21,12 @@
 // sends what differs in steps: clusters, endpoints, secrets, listeners, routes,
 // each with one response in flight. A step is complete when all that was sent
 // is acknowledged and every name that it references was answered on this
-// stream; removals come last. What Envoy waits for before it acknowledges a cluster, its assignment, goes ahead. Publications that arrive meanwhile are merged
-// into the next round. What the client has is therefore a pointer to a snapshot
+// stream; removals come last. What Envoy waits for before it acknowledges a cluster, its assignment, goes ahead, and while it does, so do assignments of
+// clusters that stand. Other publications that arrive meanwhile are merged into the next round. What the client has is therefore a pointer to a snapshot
 // and a small difference: queues, refused contents, pending removals.
 //
 // The files: session.go (events and rounds), step.go (what may go when),
-// subscription.go and names.go (who asked for what), queue.go, urgent.go (what goes ahead), respond.go (from
+// subscription.go and names.go (who asked for what), queue.go, urgent.go and overtake.go (what goes ahead), respond.go (from
 // queue to response), flight.go (ACK), refuse.go (NACK: halving, parking),
 // withhold.go, removal.go, sds.go; opening.go, stream.go, turns.go (who is at it), mailbox.go, inquiry.go;
 // carrier.go, request.go and response.go (the wire).

@@ -52,6 +52,9 @@ func (s *session) nack(t *typeState, f *flight, problem string, now time.Time) {
 		return
 	}
 	s.report(s.nackOf(t, f, nil, problem), now)
+	if f.members.len() == 1 && t.visible(f.members.list()[0].name) {
+		s.remember(t, f.members.list()[0]) // Something newer waits.
+	}
 	var again [][]entry
 	if middle := len(members) / 2; middle > 0 {
 		again = append(again, members[:middle:middle])
@@ -65,7 +68,8 @@ func (s *session) nack(t *typeState, f *flight, problem string, now time.Time) {
 }
 
 // current returns the members that nothing newer waits for. One that was asked for again meanwhile is
-// answered by the half that it goes into, or, standing alone, by what the client had before.
+// answered by the half that it goes into, or, standing alone, by what the client had before. One that stood alone and was taken back
+// since leaves the client with what it has.
 func (t *typeState) current(members []entry) []entry {
 	var kept []entry
 	for _, e := range members {
@@ -81,7 +85,8 @@ func (t *typeState) current(members []entry) []entry {
 		if again.fresh {
 			e.had = had{} // It gave the name up meanwhile, and what it had with it.
 		}
-		if same && len(members) > 1 {
+		back := queued && again.version() == e.had.version && !again.asked && !e.asked
+		if same && len(members) > 1 || back && len(members) == 1 {
 			q.drop(e.name)
 		} else if queued {
 			q.setHad(e.name, e.had)
@@ -108,10 +113,7 @@ func (s *session) refuse(t *typeState, e entry, problem string) {
 		s.removals.cancel(cache.Ref{Type: t.typ, Name: e.name})
 		return
 	}
-	if t.refused == nil {
-		t.refused = refusedVersions{}
-	}
-	t.refused.add(e.name, e.res.Version())
+	s.remember(t, e)
 	if t.typ == cache.Secret {
 		s.secrets.refused(&e)
 		e.res = withoutBody(e.res)
@@ -119,5 +121,16 @@ func (s *session) refuse(t *typeState, e entry, problem string) {
 	t.park(s.round, e, problem)
 	t.awaited.pay(e.name)
 	s.unawait(e.res)
+}
+
+// remember has a content never sent again that was refused standing alone.
+func (s *session) remember(t *typeState, e entry) {
+	if e.res == nil {
+		return
+	}
+	if t.refused == nil {
+		t.refused = refusedVersions{}
+	}
+	t.refused.add(e.name, e.res.Version())
 	s.refusals.add(s.agent, e.res)
 }

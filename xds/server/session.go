@@ -63,6 +63,8 @@ type typeState struct {
 	names     nameSet
 	// base is what the client has once queue and flight are done, but for refusals and removals.
 	base *cache.Snapshot
+	// ahead is what overtook the round, in the place of what base holds; nil for nothing.
+	ahead map[string]*cache.Resource
 	// queue is what is to be sent; batches go before it, each as a response of its own.
 	queue   queue
 	batches [][]entry
@@ -115,10 +117,12 @@ func (t *typeState) visible(name string) bool { return t.wildcard || t.names.has
 
 // onSnapshot takes a newer snapshot of the view, or that of a new view.
 func (s *session) onSnapshot(now time.Time, snapshot *cache.Snapshot) {
+	since := s.latest
 	s.latest = snapshot
 	if s.wokenAt.IsZero() {
 		s.wokenAt = now
 	}
+	s.overtake(since)
 	s.pump(now)
 }
 
@@ -233,8 +237,11 @@ func (s *session) begin(now time.Time) {
 
 // advance queues what differs between what the client has and the target.
 func (s *session) advance(t *typeState) {
+	ahead := s.catchUp(t)
 	cache.Diff(t.base, s.target, t.typ, func(older, newer *cache.Resource) {
-		s.changed(t, older, newer)
+		if older == nil || ahead[older.Name()] == nil {
+			s.changed(t, older, newer)
+		}
 	})
 	t.base = s.target
 	t.names.moved(s.target)
@@ -269,6 +276,8 @@ func (s *session) update(t *typeState, older, newer *cache.Resource) {
 	case h.version == newer.Version():
 	case t.refused.holds(name, newer.Version()):
 		t.park(s.round, entry{name: name, res: newer, had: h}, "the client refused this content before")
+	case t.typ == cache.Endpoints && older != nil && s.stands(name):
+		t.urgent.pushNew(entry{name: name, res: newer, had: h})
 	default:
 		t.queue.pushNew(entry{name: name, res: newer, had: h})
 	}

@@ -147,7 +147,7 @@ func (s *session) answer(t *typeState, name string, fresh bool, now time.Time) {
 		s.askSecret(name, "", now)
 		return
 	}
-	e := entry{name: name, res: t.base.Get(t.typ, name), asked: true, fresh: fresh}
+	e := entry{name: name, res: t.get(name), asked: true, fresh: fresh}
 	if !fresh {
 		e.had = t.has(name, e.res)
 	}
@@ -214,7 +214,7 @@ func (t *typeState) inBatches(name string) *entry {
 func (s *session) answerUnsure(t *typeState) {
 	for _, name := range sortedKeys(t.unsure) {
 		if t.names.has(name) {
-			s.enqueue(t, entry{name: name, res: t.base.Get(t.typ, name), asked: true}, false)
+			s.enqueue(t, entry{name: name, res: t.get(name), asked: true}, false)
 		}
 	}
 	t.unsure = nil
@@ -233,7 +233,7 @@ func (s *session) unsubscribe(t *typeState, name string) {
 	t.names.remove(name)
 	if t.wildcard && t.typ != cache.Secret {
 		// The client cannot know whether the wildcard still holds the name: it is told.
-		res := t.base.Get(t.typ, name)
+		res := t.get(name)
 		s.enqueue(t, entry{name: name, res: res, had: t.has(name, res), asked: true}, false)
 		return
 	}

@@ -43,7 +43,7 @@ func (s *session) followAll(clusters []entry) {
 // follow queues an assignment again. What is sent is what the client has: new endpoints wait until the cluster, which may
 // have to know their identities, is acknowledged.
 func (s *session) follow(t *typeState, name string) {
-	res := t.base.Get(t.typ, name)
+	res := t.get(name)
 	e := entry{name: name, res: res, had: t.has(name, res), asked: true}
 	if again := t.inBatches(name); again != nil {
 		if again.had.res == nil {
@@ -53,14 +53,14 @@ func (s *session) follow(t *typeState, name string) {
 		if again.version() == e.version() {
 			t.dropBatched(name) // It comes now, and not a second time.
 		}
-	} else if rm, ok := s.removals.get(cache.Ref{Type: t.typ, Name: name}); ok && rm.had.res != nil {
-		e.res, e.had = rm.had.res, rm.had
 	} else if waiting, queued := t.queue.get(name); queued {
 		if waiting.had.res == nil || waiting.version() == waiting.had.version {
 			t.hurry(waiting) // What it has is not known here, or is what it gets.
 			return
 		}
 		e.res, e.had = waiting.had.res, waiting.had
+	} else if rm, ok := s.removals.get(cache.Ref{Type: t.typ, Name: name}); ok && rm.had.res != nil {
+		e.res, e.had = rm.had.res, rm.had
 	}
 	if e.res != nil || s.synced {
 		t.urgent.push(e)
