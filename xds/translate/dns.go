@@ -7,12 +7,17 @@ import (
 	dnslookupv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/common/dns/v3"
 	dnsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/dns/v3"
 	caresv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/network/dns_resolver/cares/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"outrigger.dev/outrigger/policy/ir"
 )
 
-// resolver leaves out the families of addresses that a proxy has none of itself, and so could not reach.
-var resolver = extension("envoy.network.dns_resolver.cares", &caresv3.CaresDnsResolverConfig{FilterUnroutableFamilies: true})
+// resolver leaves out the families of addresses that a proxy has none of itself, and so could not reach. It asks a name server
+// twice, for 2 and 4 s, and not four times for more than a minute: until it gives up a new cluster is not warm, and Envoy takes
+// no other new one meanwhile.
+var resolver = extension("envoy.network.dns_resolver.cares", &caresv3.CaresDnsResolverConfig{
+	FilterUnroutableFamilies: true, QueryTimeoutSeconds: wrapperspb.UInt64(2), QueryTries: number(2),
+})
 
 // resolveNames makes a cluster hold its endpoints, and resolve their names: every address of every name is an
 // endpoint of its own. A name with addresses of both families counts by those of IPv4, so that no instance counts twice; one
