@@ -29,6 +29,9 @@ func (w *worker) object(of dirtyObject) {
 		if p := w.world.pods.items[of.key]; p != nil {
 			workload, problems = p.workload, p.problems
 		}
+		if workload == nil {
+			delete(w.unready, of.key)
+		}
 		w.workload(of.key, workload)
 		if workload != nil {
 			w.arrived(workload.ID)
@@ -69,7 +72,7 @@ func noRight(resource key) discovery.Problem {
 // workload sends the instance of that name: a pod goes before a machine.
 func (w *worker) workload(k key, value *discovery.Workload) {
 	if p := w.world.pods.items[k]; p != nil && p.workload != nil {
-		value = p.workload
+		value = w.steadied(k, p.workload)
 	} else if m := w.world.machines.items[k]; value == nil && m != nil {
 		value = m.model()
 	}

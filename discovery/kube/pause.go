@@ -53,6 +53,30 @@ func (b *build) health(e entry, before []discovery.Endpoint) discovery.Health {
 	return discovery.Healthy
 }
 
+// steadied returns what is told of a pod: one that was ready a moment ago is ready for a moment longer, as its endpoints are. An
+// instance of another registry at its address goes by it.
+func (w *worker) steadied(k key, pod *discovery.Workload) *discovery.Workload {
+	since, waiting := w.unready[k]
+	delete(w.unready, k)
+	if pod.Health != discovery.Unhealthy {
+		return pod
+	}
+	if !waiting {
+		before := w.workloads.Get(pod.ID)
+		if before == nil || before.UID != pod.UID || before.Health != discovery.Healthy {
+			return pod
+		}
+		since = w.clock()
+	}
+	if !w.clock().Before(since.Add(steady)) {
+		return pod
+	}
+	w.unready[k] = since
+	ready := *pod
+	ready.Health = discovery.Healthy
+	return &ready
+}
+
 // awaits reports whether an entry is new and its pod was not read yet.
 func (b *build) awaits(e entry, before []discovery.Endpoint) bool {
 	if b.pods == nil || e.pod == (discovery.WorkloadID{}) {

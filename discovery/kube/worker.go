@@ -27,9 +27,10 @@ type worker struct {
 	namespaces *table.Table[string, *discovery.Namespace]
 	problems   *table.Table[discovery.ObjectID, []discovery.Problem]
 
-	// pauses are what services wait for; the timer ends the first of them.
-	pauses map[discovery.ServiceID]pauses
-	timer  *time.Timer
+	// pauses are what services wait for, and unready says since when pods that were ready are not; the timer ends the first of them.
+	pauses  map[discovery.ServiceID]pauses
+	unready map[key]time.Time
+	timer   *time.Timer
 	// readAt is when the first change was read that is not sent yet.
 	readAt time.Time
 	// complete says that everything was read once, trouble what was the matter then.
@@ -54,6 +55,7 @@ func newWorker(id discovery.SourceID, w *world, clock func() time.Time, logger *
 		namespaces: table.New[string]((*discovery.Namespace).Equal),
 		problems:   table.New[discovery.ObjectID](slices.Equal[[]discovery.Problem]),
 		pauses:     make(map[discovery.ServiceID]pauses),
+		unready:    make(map[key]time.Time),
 	}
 }
 
@@ -126,13 +128,19 @@ func (w *worker) report() {
 	w.logger.Info("the cluster is in good order again", "source", w.id.String())
 }
 
-// endPauses puts services in the queue whose pause is over.
+// endPauses puts services and pods in the queue whose pause is over.
 func (w *worker) endPauses() {
 	now := w.clock()
 	for id, paused := range w.pauses {
 		if !now.Before(paused.due) {
 			w.world.reading = now
 			w.world.dirtyService(id, true)
+		}
+	}
+	for k, since := range w.unready {
+		if !now.Before(since.Add(steady)) {
+			w.world.reading = now
+			w.world.dirtyObject(kindPod, k, true)
 		}
 	}
 }
@@ -142,6 +150,9 @@ func (w *worker) setTimer() {
 	var next time.Time
 	for _, paused := range w.pauses {
 		next = earliest(next, paused.due)
+	}
+	for _, since := range w.unready {
+		next = earliest(next, since.Add(steady))
 	}
 	if !next.IsZero() {
 		w.timer.Reset(next.Sub(w.clock()))

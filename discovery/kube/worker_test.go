@@ -97,6 +97,80 @@ func TestShortUnreadiness(t *testing.T) {
 	})
 }
 
+// A pod that is not ready for less than two seconds is never told to be: what another registry has at its address goes by it. One that
+// ends, or takes its name, is told at once.
+func TestShortUnreadinessOfAPod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel(t)
+		pod := podYAML("cart-1", "10.0.0.1")
+		unready := strings.Replace(pod, "status: {", "status: {conditions: [{type: Ready, status: 'False'}], ", 1)
+		id := discovery.WorkloadID{Namespace: "shop", Name: "cart-1"}
+		m.load(t, pod)
+		m.begin(t)
+		say := func(what, want string) {
+			t.Helper()
+			got := "not sent"
+			if w, sent := m.take(t).Workloads[id]; sent && w == nil {
+				got = "gone"
+			} else if sent {
+				got = w.Health.String()
+			}
+			if got != want {
+				t.Errorf("%s: %s; want %s", what, got, want)
+			}
+		}
+		m.event(t, unready, false)
+		say("when it is not ready", "not sent")
+		pass(steady - time.Millisecond)
+		say("just before two seconds", "not sent")
+		m.event(t, pod, false)
+		say("when it is ready again", "not sent")
+		pass(steady)
+		say("later", "not sent")
+		m.event(t, unready, false)
+		say("when it is not ready once more", "not sent")
+		pass(steady)
+		say("after two seconds", "unhealthy")
+		pass(steady)
+		say("later", "not sent")
+		m.event(t, pod, false)
+		say("when it is ready", "healthy")
+		m.event(t, unready, false)
+		m.event(t, strings.Replace(unready, "namespace: shop,", "namespace: shop, deletionTimestamp: '2026-11-01T00:00:00Z',", 1), false)
+		say("when it ends", "draining")
+		m.event(t, pod, false)
+		say("when it is ready", "healthy")
+		m.event(t, strings.Replace(unready, "cart-1-1", "cart-1-2", 1), false)
+		say("when another one has its name", "unhealthy")
+		m.event(t, pod, false)
+		say("when it is ready", "healthy")
+		m.event(t, unready, false)
+		m.event(t, unready, true)
+		say("when it is gone", "gone")
+		if len(m.worker.unready) > 0 {
+			t.Errorf("%v are remembered", m.worker.unready)
+		}
+	})
+}
+
+// The worker looks again by itself when a pod's time is over.
+func TestTimerOfAPod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel(t)
+		pod := podYAML("cart-1", "10.0.0.1")
+		m.load(t, pod)
+		m.begin(t)
+		out, stop := running(t, m)
+		defer stop()
+		begun := time.Now()
+		m.event(t, strings.Replace(pod, "status: {", "status: {conditions: [{type: Ready, status: 'False'}], ", 1), false)
+		m.wakeUp()
+		if update := <-out; len(update.Workloads) != 1 || time.Since(begun) != steady {
+			t.Errorf("after %v: %v", time.Since(begun), update.Workloads)
+		}
+	})
+}
+
 // pass lets time pass, in a bubble.
 func pass(d time.Duration) { <-time.NewTimer(d).C }
 
