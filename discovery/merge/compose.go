@@ -11,18 +11,20 @@ import (
 
 // compose finds the shards of a service: that of its source, and for each target one of that registry.
 func (m *Merge) compose(s *service, source discovery.SourceID, r *outcome, targets []target) {
-	own := m.adopt(source, s.shards.Get(source))
 	if len(targets) == 0 {
-		if own != nil {
+		if own := m.alone(source, s.shards.Get(source)); own != nil {
 			r.shards[source] = own
 		}
 		return
 	}
-	joined := newComposition(source, own)
-	for _, t := range targets {
-		set := m.adopt(t.source, t.service.shards.Get(t.source))
-		for _, pair := range t.ports {
-			joined.add(t.source, portOf(set, pair.theirs), pair.ours)
+	joined, ends := m.together(s, source, targets, true)
+	if ends {
+		// While all that is left ends, whoever still serves is used, as in Kubernetes.
+		still, _ := m.together(s, source, targets, false)
+		for i, p := range joined.ports {
+			if !p.serves() {
+				joined.ports[i] = still.ports[i]
+			}
 		}
 	}
 	if r.join.Share != nil {
@@ -31,24 +33,72 @@ func (m *Merge) compose(s *service, source discovery.SourceID, r *outcome, targe
 	joined.sets(s.id, r.shards)
 }
 
-// adopt returns a set in which endpoints at the address of a known workload are that workload's. A source
-// with identities knows better, and its set stays as it is.
-func (m *Merge) adopt(source discovery.SourceID, set *discovery.EndpointSet) *discovery.EndpointSet {
-	if set == nil || identifies(source) || !m.hasHome(set) {
-		return set
+// alone returns the shard of a service that joins nothing.
+func (m *Merge) alone(source discovery.SourceID, set *discovery.EndpointSet) *discovery.EndpointSet {
+	own, ends := m.adopt(source, set, true)
+	if !ends {
+		return own
 	}
-	adopted := &discovery.EndpointSet{ID: set.ID, Ports: slices.Clone(set.Ports)}
+	still, _ := m.adopt(source, set, false)
+	for i := range own.Ports {
+		if p := &own.Ports[i]; !serves(p.Endpoints, p.Hosts) {
+			*p = still.Ports[i]
+		}
+	}
+	return own
+}
+
+// together puts a service and its targets together; see adopt for the rest.
+func (m *Merge) together(s *service, source discovery.SourceID, targets []target, drain bool) (joined *composition, ends bool) {
+	own, ends := m.adopt(source, s.shards.Get(source), drain)
+	joined = newComposition(source, own)
+	for _, t := range targets {
+		set, more := m.adopt(t.source, t.service.shards.Get(t.source), drain)
+		ends = ends || more
+		for _, pair := range t.ports {
+			joined.add(t.source, portOf(set, pair.theirs), pair.ours)
+		}
+	}
+	return joined, ends
+}
+
+// adopt returns a set in which endpoints at the address of a known workload are that workload's. A source
+// with identities knows better, and its set stays as it is. Those whose workload ends drain with it, if that is asked for; ends says
+// that there are some.
+func (m *Merge) adopt(source discovery.SourceID, set *discovery.EndpointSet, drain bool) (adopted *discovery.EndpointSet, ends bool) {
+	if set == nil || identifies(source) || !m.hasHome(set) {
+		return set, false
+	}
+	adopted = &discovery.EndpointSet{ID: set.ID, Ports: slices.Clone(set.Ports)}
 	for i := range adopted.Ports {
 		endpoints := slices.Clone(adopted.Ports[i].Endpoints)
 		for j := range endpoints {
-			if w := m.homeOf(endpoints[j].Network, endpoints[j].Address.Addr()); w != nil {
-				endpoints[j].Workload = w.ID
+			w := m.homeOf(endpoints[j].Network, endpoints[j].Address.Addr())
+			if w == nil {
+				continue
+			}
+			endpoints[j].Workload = w.ID
+			ending := w.Health == discovery.Draining
+			ends = ends || ending
+			if drain || !ending {
 				endpoints[j].Health = max(endpoints[j].Health, w.Health)
 			}
 		}
 		adopted.Ports[i].Endpoints = endpoints
 	}
-	return adopted
+	return adopted, ends
+}
+
+// serves reports whether anything is of use.
+func serves(endpoints []discovery.Endpoint, hosts []discovery.Host) bool {
+	return slices.ContainsFunc(endpoints, func(e discovery.Endpoint) bool { return useful(e.Health) }) ||
+		slices.ContainsFunc(hosts, func(h discovery.Host) bool { return useful(h.Health) })
+}
+
+func useful(h discovery.Health) bool { return h == discovery.Healthy || h == discovery.Degraded }
+
+func (p *joinedPort) serves() bool {
+	return slices.ContainsFunc(p.parts, func(p part) bool { return serves(p.endpoints, p.hosts) })
 }
 
 func (m *Merge) hasHome(set *discovery.EndpointSet) bool {

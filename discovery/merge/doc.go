@@ -25,7 +25,7 @@
 //
 // Kubernetes and files say who runs at an address; other registries say where somebody registered. Their endpoints at the
 // address of exactly one workload of those two are that workload's, so that its clients speak to it as it expects,
-// whoever named it.
+// whoever named it. They drain when it ends, as long as anything else at the port serves.
 //
 // # Shares
 //

@@ -172,7 +172,8 @@ func TestConsul13SamePodTwice(t *testing.T) {
 	}
 }
 
-// TestPodThatConsulKnowsUnderAnotherName: it is the pod there too, and drains with it, from the moment when the pod is known.
+// TestPodThatConsulKnowsUnderAnotherName: it is the pod there too, and drains with it, from the moment when the pod is known and
+// another instance serves.
 func TestPodThatConsulKnowsUnderAnotherName(t *testing.T) {
 	t.Parallel()
 	id := discovery.WorkloadID{Namespace: "shop", Name: "cart-1"}
@@ -189,7 +190,12 @@ func TestPodThatConsulKnowsUnderAnotherName(t *testing.T) {
 		{said(consul, serviceOf(basket, nil, 80), at(80, endpoint("10.0.0.1:80"))), discovery.Endpoint{}},
 		{pod(consul, discovery.Healthy), discovery.Endpoint{}},
 		{pod(kube, discovery.Healthy), discovery.Endpoint{Workload: id}},
-		{pod(kube, discovery.Draining), discovery.Endpoint{Workload: id, Health: discovery.Draining}},
+		{pod(kube, discovery.Unhealthy), discovery.Endpoint{Workload: id, Health: discovery.Unhealthy}},
+		{pod(kube, discovery.Draining), discovery.Endpoint{Workload: id}},
+		{
+			said(consul, serviceOf(basket, nil, 80), at(80, endpoint("10.0.0.1:80"), endpoint("10.0.0.2:80"))),
+			discovery.Endpoint{Workload: id, Health: discovery.Draining},
+		},
 	} {
 		if err := w.apply(m.Apply(step.said)); err != nil {
 			t.Fatal(err)
@@ -197,6 +203,52 @@ func TestPodThatConsulKnowsUnderAnotherName(t *testing.T) {
 		if e := w.port(basket, consul, 80).Endpoints[0]; e.Workload != step.want.Workload || e.Health != step.want.Health {
 			t.Errorf("step %d: %+v", i, e)
 		}
+	}
+}
+
+// TestPodsOfBothThatAllEnd: while all of a service end they are used, as Kubernetes says of its own, though Consul knows them too.
+func TestPodsOfBothThatAllEnd(t *testing.T) {
+	t.Parallel()
+	ending := func(health discovery.Health, addresses ...string) discovery.Update {
+		u := discovery.Update{Source: kube, Workloads: map[discovery.WorkloadID]*discovery.Workload{}}
+		for _, address := range addresses {
+			id := discovery.WorkloadID{Namespace: "shop", Name: address}
+			u.Workloads[id] = &discovery.Workload{ID: id, Addresses: []netip.Addr{netip.MustParseAddr(address)}, Health: health}
+		}
+		return u
+	}
+	bad := func(e discovery.Endpoint, health discovery.Health) discovery.Endpoint {
+		e.Health = health
+		return e
+	}
+	first, second, third := endpoint("10.0.0.1:80"), endpoint("10.0.0.2:80"), endpoint("10.0.0.3:80")
+	theirs := func(endpoints ...discovery.Endpoint) discovery.Update {
+		return said(consul, serviceOf(basket, nil, 80), at(80, endpoints...))
+	}
+	ours := said(kube, serviceOf(cart, joinOf(-1), 80), at(80, first, second))
+	for name, test := range map[string]struct {
+		said []discovery.Update
+		want string
+	}{
+		"all end":                 {[]discovery.Update{ours, theirs(first, second), ending(discovery.Draining, "10.0.0.1", "10.0.0.2")}, "healthy healthy"},
+		"one of Consul's serves":  {[]discovery.Update{ours, theirs(first, second, third), ending(discovery.Draining, "10.0.0.1", "10.0.0.2")}, "draining draining healthy"},
+		"one of them serves":      {[]discovery.Update{ours, theirs(first, second), ending(discovery.Draining, "10.0.0.1")}, "draining healthy"},
+		"Consul has a check fail": {[]discovery.Update{ours, theirs(bad(first, discovery.Unhealthy), second), ending(discovery.Draining, "10.0.0.1", "10.0.0.2")}, "unhealthy healthy"},
+		"none is ready":           {[]discovery.Update{ours, theirs(first, second), ending(discovery.Unhealthy, "10.0.0.1", "10.0.0.2")}, "unhealthy unhealthy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := play(t, test.said...)
+			var got []string
+			for _, source := range []discovery.SourceID{kube, consul} {
+				for _, e := range w.port(cart, source, 80).Endpoints {
+					got = append(got, e.Health.String())
+				}
+			}
+			if strings.Join(got, " ") != test.want {
+				t.Errorf("they are %v, not %s", got, test.want)
+			}
+		})
 	}
 }
 
