@@ -276,7 +276,7 @@ func (s *session) update(t *typeState, older, newer *cache.Resource) {
 	case h.version == newer.Version():
 	case t.refused.holds(name, newer.Version()):
 		t.park(s.round, entry{name: name, res: newer, had: h}, "the client refused this content before")
-	case t.typ == cache.Endpoints && older != nil && s.stands(name):
+	case t.typ == cache.Endpoints && older != nil && s.stirred&(1<<cache.Cluster) != 0 && s.stands(name):
 		t.urgent.pushNew(entry{name: name, res: newer, had: h})
 	default:
 		t.queue.pushNew(entry{name: name, res: newer, had: h})
