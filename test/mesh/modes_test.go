@@ -150,21 +150,21 @@ func TestClientsFollowTheMode(t *testing.T) {
 		"policy.yaml": authn("server", "server", "Permissive"),
 		"client.yaml": client(egress{portHTTP, "server", 80}, egress{portTCP, "server", 81}),
 	})
-	servePage(t, r.addr(20, portHTTP+1000), "server")
-	serveTCP(t, r.addr(20, portTCP+1000), echo)
-	r.sidecar(t, "server")
-	r.sidecar(t, "client")
+	servePage(t, r.Addr(20, portHTTP+1000), "server")
+	serveTCP(t, r.Addr(20, portTCP+1000), echo)
+	r.Join(t, rig.Who("server"))
+	r.Join(t, rig.Who("client"))
 	for _, mode := range []string{"Permissive", "Disabled", "Strict", "Disabled", "Permissive"} {
-		r.write(t, "policy.yaml", authn("server", "server", mode))
-		eventually(t, "the client speaks as "+mode+" wants it", func() error {
-			answer, err := get1(t, r.addr(clientHost, portHTTP))
+		r.Put(t, "policy.yaml", authn("server", "server", mode))
+		rig.Eventually(t, "the client speaks as "+mode+" wants it", func() error {
+			answer, err := get1(t, r.Addr(clientHost, portHTTP))
 			if err != nil {
 				return err
 			}
-			if named := strings.Contains(answer, "URI="+identityOf+"client"); named != (mode != "Disabled") {
+			if named := strings.Contains(answer, "URI="+rig.Identities+"client"); named != (mode != "Disabled") {
 				return fmt.Errorf("the caller's name was seen: %t", named)
 			}
-			return echoTCP(t, r.addr(clientHost, portTCP), nil)
+			return echoTCP(t, r.Addr(clientHost, portTCP), nil)
 		})
 	}
 }
