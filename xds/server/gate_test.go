@@ -102,8 +102,10 @@ func TestChargeIsPaidByTheNext(t *testing.T) {
 		m := newMesh(t, func(c *Config) { c.Limits.OpeningWork = time.Second })
 		g := m.server.gate
 		for _, step := range []struct{ cost, charge, want time.Duration }{
-			{100 * time.Millisecond, 50 * time.Millisecond, 0}, {100 * time.Millisecond, 100 * time.Millisecond, 0},
-			{100 * time.Millisecond, time.Hour, 200 * time.Millisecond}, {0, 0, 250 * time.Millisecond},
+			{100 * time.Millisecond, 50 * time.Millisecond, 0},
+			{100 * time.Millisecond, 100 * time.Millisecond, 0},
+			{100 * time.Millisecond, time.Hour, 200 * time.Millisecond},
+			{0, 0, 250 * time.Millisecond},
 		} {
 			begun := time.Now()
 			if err := g.enter(t.Context(), nil, step.cost); err != nil {

@@ -22,7 +22,7 @@ const (
 	// window is what a client may send ahead of being read, of each stream that has an owner; what a connection may is the
 	// same, and returned as it comes: it is the streams that are held back.
 	window = 1 << 20
-// narrow is what it may send of a stream that has no owner yet.
+	// narrow is what it may send of a stream that has no owner yet.
 	narrow = smallBuffer
 	// maxStreams is how many streams a connection may have at once. A proxy needs one, and so does a program of
 	// grpc-go, which has a connection for each target; other gRPC libraries have one connection for all targets.
