@@ -52,18 +52,18 @@ func newGate(c Config) *gate {
 
 // costOf estimates what the first exchange of a stream will take at least: with a client that has all.
 func costOf(snapshot *cache.Snapshot) time.Duration {
-	return openingCost + sizeOf(snapshot)*matchingCost
+	return openingCost + time.Duration(sizeOf(snapshot))*matchingCost
 }
 
 // costOfSending estimates what it takes besides with a client that has nothing.
 func costOfSending(snapshot *cache.Snapshot) time.Duration {
-	return sizeOf(snapshot) * (sendingCost - matchingCost)
+	return time.Duration(sizeOf(snapshot)) * (sendingCost - matchingCost)
 }
 
 // sizeOf is how many resources there are.
-func sizeOf(snapshot *cache.Snapshot) (n time.Duration) {
+func sizeOf(snapshot *cache.Snapshot) (n int) {
 	for t := range cache.Type(cache.NumTypes) {
-		n += time.Duration(snapshot.Len(t))
+		n += snapshot.Len(t)
 	}
 	return n
 }
