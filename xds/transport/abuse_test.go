@@ -220,8 +220,11 @@ func TestSocketKeepsLittle(t *testing.T) {
 			break
 		}
 	}
-	if !errors.Is(err, errUnread) || len(s.kept) > maxKept {
-		t.Errorf("%d bytes are kept: %v", len(s.kept), err)
+	s.mu.Lock()
+	kept := len(s.kept)
+	s.mu.Unlock()
+	if !errors.Is(err, errUnread) || kept > maxKept {
+		t.Errorf("%d bytes are kept: %v", kept, err)
 	}
 	close(conn.closed)
 	work.Wait()

@@ -59,11 +59,13 @@ type connection struct {
 	agreed  bool // the client has taken our settings; until then it sends by the windows that HTTP/2 begins with
 	credit  int  // bytes that came and that the client has not been told of
 	unread  int  // what the client may still send
+	heard   sync.Cond
 	timing  patience
 }
 
 func newConnection(s *Server, conn net.Conn) *connection {
 	c := &connection{server: s, streams: map[uint32]*Stream{}, unread: firstWindow}
+	c.heard.L = &c.mu
 	c.socket = newSocket(conn, &s.work)
 	c.socket.drained = c.resume
 	c.tls = tls.Server(c.socket, s.config.TLS)
@@ -158,6 +160,7 @@ func (c *connection) end(err error) {
 	c.streams = nil
 	c.timing.stop()
 	c.writer.close()
+	c.heard.Signal()
 	c.mu.Unlock()
 	_ = c.tls.Close() // Which says so, if they have shaken hands.
 	for _, s := range streams {

@@ -214,6 +214,9 @@ func (c *connection) readData(head http2.FrameHeader) error {
 	if size > frameBytes {
 		return http2.ConnectionError(http2.ErrCodeFrameSize)
 	}
+	if !c.agreed { // Who reads is who sets it.
+		c.awaitOwners()
+	}
 	buffer := takeBuffer(size)
 	defer giveBuffer(buffer)
 	payload := buffer[:size]
@@ -229,6 +232,26 @@ func (c *connection) readData(head http2.FrameHeader) error {
 		c.guarded(events, Events.Readable)
 	}
 	return err
+}
+
+// awaitOwners waits as long as much has come of streams without an owner. A client that has taken our settings cannot say much
+// of them; one that has not yet is not read until somebody wants to hear it. Its pings are not answered meanwhile.
+func (c *connection) awaitOwners() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.err == nil && c.unheard() >= narrow {
+		c.heard.Wait()
+	}
+}
+
+// unheard is how many bytes are held of streams without an owner. The caller holds mu.
+func (c *connection) unheard() (size int) {
+	for _, s := range c.streams {
+		if s.events == nil {
+			size += len(s.in.rest())
+		}
+	}
+	return size
 }
 
 // unpad returns a payload without its padding (RFC 9113 6.1).

@@ -71,6 +71,7 @@ func (s *Stream) Tell(events Events) {
 	s.connection.mu.Lock()
 	defer s.connection.unlock()
 	s.events = events
+	s.connection.heard.Signal()
 	if !s.wide {
 		s.wide = true
 		s.returnCredit(window - narrow)
@@ -196,6 +197,7 @@ func (s *Stream) close() bool {
 	s.out.drop()
 	s.in.drop()
 	delete(s.connection.streams, s.id)
+	s.connection.heard.Signal()
 	s.connection.writer.forget(s)
 	return s.leave()
 }

@@ -2,6 +2,8 @@ package transport
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -28,7 +30,7 @@ func (r *rig) holds() (said, kept int) {
 func TestWaitingStreamsHoldLittle(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		t.Helper()
-		const connections, size = 5, 3 << 20
+		const connections, size = 2, 2 << 20
 		r, streams := held(t)
 		var talk sync.WaitGroup
 		for range connections {
@@ -112,17 +114,23 @@ func TestWindowsBeforeTheSettings(t *testing.T) {
 		want []string
 	}{
 		"as much as may be": {func(c *raw, _ func()) { c.pour(1, firstWindow) }, nil},
-		"more":              {func(c *raw, _ func()) { c.pour(1, firstWindow+1) }, []string{"goaway FLOW_CONTROL_ERROR", "closed"}},
-		"more in two streams": {func(c *raw, _ func()) {
+		"more":              {func(c *raw, taken func()) { c.pour(1, firstWindow+1); taken() }, []string{"goaway FLOW_CONTROL_ERROR", "closed"}},
+		"more in two streams": {func(c *raw, taken func()) {
 			c.pour(1, firstWindow)
 			c.call(3, false, ":path", waitMethod)
 			c.pour(3, 1)
+			taken()
 		}, []string{"goaway FLOW_CONTROL_ERROR", "closed"}},
 		"as much, and an answer":           {func(c *raw, _ func()) { c.pour(1, early); c.agree() }, nil},
 		"an answer, and as much as may be": {func(c *raw, _ func()) { c.agree(); c.pour(1, narrow) }, nil},
 		"an answer, and more":              {func(c *raw, _ func()) { c.agree(); c.pour(1, narrow+1) }, tooMuch},
 		"two answers, and more":            {func(c *raw, _ func()) { c.agree(); c.agree(); c.pour(1, narrow+1) }, tooMuch},
-		"early, an answer, and more":       {func(c *raw, _ func()) { c.pour(1, early); c.agree(); c.say(1, false, []byte("x")) }, tooMuch},
+		"early, taken, an answer, and more": {func(c *raw, taken func()) {
+			c.pour(1, early)
+			taken()
+			c.agree()
+			c.pour(1, window)
+		}, tooMuch},
 		"early, and as much as may be once it is taken": {func(c *raw, taken func()) {
 			c.pour(1, early)
 			c.agree()
@@ -174,3 +182,44 @@ func TestWindowsBeforeTheSettings(t *testing.T) {
 
 // agree answers the server's settings.
 func (c *raw) agree() { c.do((*http2.Framer).WriteSettingsAck) }
+
+// TestEarlyWordsWait: what a client says before it has read the server's settings is not read before somebody wants to hear it, but
+// for a frame; then all of it is, and a connection that ends meanwhile takes it with it.
+func TestEarlyWordsWait(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		t.Helper()
+		const connections, early = 3, 60_000
+		r, streams := held(t)
+		r.quiet = true
+		var clients []*raw
+		for range connections {
+			c := r.connect()
+			c.call(1, false)
+			c.pour(1, early)
+			clients = append(clients, c)
+		}
+		synctest.Wait()
+		if said, _ := r.holds(); said < connections*narrow || said > connections*(narrow+frameBytes) {
+			t.Errorf("%d bytes are held of %d connections", said, connections)
+		}
+		(<-streams).Tell(deaf{})
+		synctest.Wait()
+		if said, _ := r.holds(); said < early || said > early+(connections-1)*(narrow+frameBytes) {
+			t.Errorf("%d bytes are held, once one of %d may speak", said, connections)
+		}
+		for _, c := range clients {
+			if got := c.frames(); len(got) > 0 {
+				t.Errorf("got %q", got)
+			}
+		}
+		now, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := r.server.Stop(now); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if said, _ := r.holds(); said != 0 {
+			t.Errorf("%d bytes are left", said)
+		}
+	})
+}

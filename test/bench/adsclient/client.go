@@ -118,12 +118,13 @@ func (c *Client) follow(ctx context.Context, link *conn) error {
 	}
 	c.begin(s)
 	c.mu.Unlock()
-	if err = link.flush(); err == nil {
-		select {
-		case err = <-s.ended:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+	if link.flush() != nil {
+		link.cut() // Who reads knows why.
+	}
+	select {
+	case err = <-s.ended:
+	case <-ctx.Done():
+		err = ctx.Err()
 	}
 	link.cancel(s, err)
 	c.mu.Lock()

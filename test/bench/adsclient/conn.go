@@ -183,8 +183,11 @@ func (c *conn) cancel(s *stream, err error) {
 	_ = c.flush() // Who reads is told why it can't be.
 }
 
+// cut ends the connection.
+func (c *conn) cut() { _ = c.tls.NetConn().Close() }
+
 // close ends the connection and waits for its goroutine.
 func (c *conn) close() {
-	_ = c.tls.NetConn().Close()
+	c.cut()
 	<-c.done
 }

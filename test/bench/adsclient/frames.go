@@ -24,7 +24,7 @@ func (c *conn) serve() {
 			err = c.take(frame)
 		}
 	}
-	_ = c.tls.NetConn().Close()
+	c.cut()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.err = err
