@@ -215,7 +215,7 @@ func (c *connection) readData(head http2.FrameHeader) error {
 		return http2.ConnectionError(http2.ErrCodeFrameSize)
 	}
 	if !c.agreed { // Who reads is who sets it.
-		c.awaitOwners()
+		c.awaitOwner(head.StreamID, size)
 	}
 	buffer := takeBuffer(size)
 	defer giveBuffer(buffer)
@@ -234,12 +234,15 @@ func (c *connection) readData(head http2.FrameHeader) error {
 	return err
 }
 
-// awaitOwners waits as long as much has come of streams without an owner. A client that has taken our settings cannot say much
-// of them; one that has not yet is not read until somebody wants to hear it. Its pings are not answered meanwhile.
-func (c *connection) awaitOwners() {
+// awaitOwner waits until somebody wants to hear a stream of which much has come, or comes now. A client that has taken our settings
+// cannot say much before; one that has not yet is not read meanwhile, and its pings are not answered.
+func (c *connection) awaitOwner(id uint32, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.err == nil && c.unheard() >= narrow {
+	for c.err == nil {
+		if s := c.streams[id]; s == nil || s.events != nil || c.unheard()+size <= narrow {
+			return
+		}
 		c.heard.Wait()
 	}
 }
