@@ -17,9 +17,10 @@ const (
 	stormPercent = 100
 	// calmPercent is the same while none does: a change of the mesh leaves little, so that collecting sooner costs little.
 	calmPercent = 40
-	// stormGarbage is how many bytes of garbage it waits for while proxies connect, unless calmPercent is more: where much is
+	// stormGarbage is how many bytes of garbage it waits for while proxies connect, unless stormLeast is more: where much is
 	// alive, as with thousands of proxies, as much again is more than a machine may have.
 	stormGarbage = 128 << 20
+	stormLeast   = 30
 	// percentStep is how finely the percentage follows what is alive.
 	percentStep = 10
 	// collectorEvery is how often it is asked whether proxies connect, paceEvery how often what is alive is looked at while they do.
@@ -117,7 +118,7 @@ func (c *collector) use(percent int) {
 // stormPercentFor is the percentage while proxies connect.
 func stormPercentFor(alive uint64) int {
 	percent := 100 * stormGarbage / max(alive, 1)
-	return int(min(max(percent-percent%percentStep, calmPercent), stormPercent))
+	return int(min(max(percent-percent%percentStep, stormLeast), stormPercent))
 }
 
 // engineObserver tells the collector, too, of streams that begin.

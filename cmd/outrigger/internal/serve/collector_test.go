@@ -71,13 +71,13 @@ func TestCollectorBoundsGarbage(t *testing.T) {
 			}
 			elapse(paceEvery)
 		}
-		if want := []int{90, 80, 50, 40, 50, 100}; !slices.Equal(*did, want) {
+		if want := []int{90, 80, 50, 40, 30, 50, 100}; !slices.Equal(*did, want) {
 			t.Errorf("did %v, want %v", *did, want)
 		}
 		alive.Store(256 << 20)
 		elapse(2 * collectorEvery)
-		if want := []int{50, 40, 0}; !slices.Equal((*did)[6:], want) {
-			t.Errorf("did %v when few came, want %v", (*did)[6:], want)
+		if want := []int{50, 40, 0}; !slices.Equal((*did)[7:], want) {
+			t.Errorf("did %v when few came, want %v", (*did)[7:], want)
 		}
 	})
 }
