@@ -2,6 +2,8 @@ package serve
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -50,12 +52,16 @@ func newConsuls(p *plane, i *input) *consuls {
 	}
 }
 
-// want starts and stops sources so that these run.
-func (c *consuls) want(ctx context.Context, wanted []policy.ConsulSource) {
+// want starts and stops sources so that these run, and returns what is wrong with those that do not.
+func (c *consuls) want(ctx context.Context, wanted []policy.ConsulSource) (problems []discovery.Problem) {
 	names := map[string]bool{}
 	for _, config := range wanted {
 		names[config.Name] = true
-		c.wantOne(ctx, config)
+		if reason, err := c.wantOne(ctx, config); err != nil {
+			problems = append(problems, discovery.Problem{
+				Object: meshConfigID, Field: fmt.Sprintf("spec.consul[%s]", config.Name), Reason: reason, Message: err.Error(), Warning: true,
+			})
+		}
 	}
 	for name, old := range c.running {
 		if !names[name] {
@@ -68,25 +74,28 @@ func (c *consuls) want(ctx context.Context, wanted []policy.ConsulSource) {
 			}
 		}
 	}
+	return problems
 }
 
-func (c *consuls) wantOne(ctx context.Context, config policy.ConsulSource) {
+// errConsulTwice says that a MeshConfig names what the command line has named.
+var errConsulTwice = errors.New("it has the name of the Consul of --consul-address and is not watched: give it another name")
+
+// wantOne returns why a source does not run, and a word for it.
+func (c *consuls) wantOne(ctx context.Context, config policy.ConsulSource) (reason string, err error) {
 	old := c.running[config.Name]
 	if old != nil && old.config.Equal(&config) {
-		return
+		return "", nil
 	}
 	if c.fixed[config.Name] {
-		c.logger.ErrorContext(ctx, "a Consul of the MeshConfig has the name of the one of --consul-address and is not watched: give it another name",
-			"source", "consul/"+config.Name)
-		return
+		return "Duplicate", errConsulTwice
 	}
 	next, err := c.start(ctx, config, old)
 	if err != nil {
 		// The old one goes on: what it says is better than nothing.
-		c.logger.ErrorContext(ctx, "a Consul of the MeshConfig cannot be watched", "source", "consul/"+config.Name, "error", err)
-		return
+		return "Invalid", fmt.Errorf("it cannot be watched: %w", err)
 	}
 	c.running[config.Name] = next
+	return "", nil
 }
 
 // start runs a source in the place of an older one, whose state stays until the new one has told its own.

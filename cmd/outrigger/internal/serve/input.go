@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"outrigger.dev/outrigger/api/v1alpha1"
 	"outrigger.dev/outrigger/discovery"
 	"outrigger.dev/outrigger/discovery/merge"
 	"outrigger.dev/outrigger/policy"
@@ -15,11 +16,15 @@ import (
 
 // The finders of problems.
 const (
-	finderClaims = "claims"
-	finderRules  = "policies"
-	finderMerge  = "registries"
-	finderModel  = "mesh"
+	finderClaims  = "claims"
+	finderRules   = "policies"
+	finderConsuls = "consuls"
+	finderMerge   = "registries"
+	finderModel   = "mesh"
 )
+
+// meshConfigID is the one MeshConfig.
+var meshConfigID = discovery.ObjectID{Kind: v1alpha1.KindMeshConfig, Name: v1alpha1.MeshConfigName}
 
 // input takes what the sources say to all who need it: members first, so that nobody is let in as
 // somebody else, then compiled rules and model together to the feed. It makes one mesh of all registries.
@@ -85,7 +90,9 @@ func (i *input) rule(ctx context.Context, rules policy.Update) {
 	if !changed {
 		return
 	}
-	i.consuls.want(ctx, mesh.Consul)
+	logProblems(ctx, i.logger, i.problems.set(finderConsuls, map[discovery.ObjectID][]discovery.Problem{
+		meshConfigID: i.consuls.want(ctx, mesh.Consul),
+	}))
 	i.pass(ctx, i.merge.Rules(mesh.Joins), feed.Input{})
 }
 
