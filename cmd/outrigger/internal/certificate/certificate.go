@@ -10,7 +10,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/status"
 
 	"outrigger.dev/outrigger/certs"
 )
@@ -54,7 +58,7 @@ func Once(ctx context.Context, c Config) error {
 }
 
 // Keep writes a certificate, and each later one, until ctx ends, which is no error. It returns an error only when the first
-// cannot be had; later failures are logged and tried again after 1 s, doubled up to 1 min.
+// cannot be had; later failures are logged and tried again when the control plane says, else after about 1 s, doubled up to 1 min.
 func Keep(ctx context.Context, c Config) error {
 	k := &keeper{Config: c}
 	err := k.first(ctx)
@@ -63,9 +67,10 @@ func Keep(ctx context.Context, c Config) error {
 		if !k.written() {
 			return err
 		}
+		pause := pauseFor(backoff, err)
 		c.Logger.WarnContext(ctx, "connection to the control plane ended", "error", err,
-			"certificate_expires", k.expires, "retry", backoff)
-		if !wait(ctx, backoff) {
+			"certificate_expires", k.expires, "retry", pause)
+		if !wait(ctx, pause) {
 			break
 		}
 		began := time.Now()
@@ -75,6 +80,19 @@ func Keep(ctx context.Context, c Config) error {
 		}
 	}
 	return nil
+}
+
+// pauseFor is how long to wait after an error: as long as the control plane says, which gives each client another time, else
+// the backoff, at most halved by chance, so that those who lost a server together do not come back together.
+func pauseFor(backoff time.Duration, err error) time.Duration {
+	if st, ok := status.FromError(err); ok {
+		for _, detail := range st.Details() {
+			if hint, ok := detail.(*errdetails.RetryInfo); ok {
+				return min(max(hint.GetRetryDelay().AsDuration(), minBackoff), maxBackoff)
+			}
+		}
+	}
+	return backoff - rand.N(backoff/2)
 }
 
 // wait sleeps and reports whether ctx is still alive.
