@@ -7,13 +7,14 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"outrigger.dev/outrigger/discovery"
 	"outrigger.dev/outrigger/policy"
 	"outrigger.dev/outrigger/policy/ir"
+	"outrigger.dev/outrigger/test/envoy"
 	"outrigger.dev/outrigger/xds/translate"
 )
 
@@ -132,23 +133,23 @@ func (p *pair) tryMesh(t *testing.T, mode ir.MTLSMode) {
 	t.Run("websocket", func(t *testing.T) { p.tryWebSocket(t, "http"+at); p.tryWebSocket(t, "detect-http"+at) })
 	t.Run("http 1.0", func(t *testing.T) { p.tryHTTP10(t, "http"+at) })
 	t.Run("tcp", func(t *testing.T) {
-		conn, start := dial(t, p.reach["tcp"+at]), time.Now()
-		if got, err := say(conn, ""); err != nil || got != "hello" {
+		outBefore, inBefore := p.waited(t)
+		if got, err := say(dial(t, p.reach["tcp"+at]), ""); err != nil || got != "hello" {
 			t.Error(got, err)
 		}
-		// Nothing waits outbound; inbound, permissive waits once.
-		if took := time.Since(start); took > 150*time.Millisecond && mode != ir.Permissive {
-			t.Errorf("the server's first byte took %s", took)
+		// Permissive waits inbound for callers that say nothing; a sidecar begins with TLS.
+		if out, in := p.waited(t); out > outBefore || in > inBefore {
+			t.Errorf("the first byte was waited for %d times outbound, %d times inbound", out-outBefore, in-inBefore)
 		}
 		p.secured(t, "tcp"+at, mesh)
 	})
 	t.Run("detect-tcp", func(t *testing.T) {
-		conn, start := dial(t, p.reach["detect-tcp"+at]), time.Now()
-		if got, err := say(conn, ""); err != nil || got != "hello" {
+		before, _ := p.waited(t)
+		if got, err := say(dial(t, p.reach["detect-tcp"+at]), ""); err != nil || got != "hello" {
 			t.Error(got, err)
 		}
-		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("the server's first byte took %s", took)
+		if out, _ := p.waited(t); out != before+1 {
+			t.Errorf("the first byte was waited for %d times outbound, want once", out-before)
 		}
 		p.secured(t, "detect-tcp"+at, mesh)
 	})
@@ -240,6 +241,25 @@ func (p *pair) secured(t *testing.T, name string, mesh bool) {
 	if made == 0 || mesh && shakes == 0 || !mesh && shakes > 0 {
 		t.Errorf("%d connections and %d handshakes", made, shakes)
 	}
+}
+
+// waited is how many connections of all listeners of the caller's sidecar, and of the application's, went on only because a listener
+// filter had waited for long enough.
+func (p *pair) waited(t *testing.T) (out, in int64) {
+	t.Helper()
+	count := func(proxy *envoy.Proxy, listeners string) int64 {
+		name := "listener." + listeners + ".downstream_pre_cx_timeout"
+		stats, err := proxy.Stats(t.Context(), "^"+regexp.QuoteMeta(name)+"$")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, there := stats[name]
+		if !there {
+			t.Errorf("there is no stat %s", name)
+		}
+		return n
+	}
+	return count(p.web, "outbound"), count(p.carts, "inbound")
 }
 
 // tryPlain calls every application past the caller's sidecar, in plain text.

@@ -24,13 +24,11 @@ type way struct {
 	members int
 	// tries of a dead endpoint at most, until it is ejected, with all that are under way meanwhile.
 	tries int
-	// slowest is how long a request may take, which meets each dead endpoint once at most.
-	slowest time.Duration
 }
 
 var ways = map[string]way{
-	"refusing": {(*member).refuse, 30, 7, 3 * time.Second},
-	"silent":   {(*member).fallSilent, 12, 16, 13 * time.Second},
+	"refusing": {(*member).refuse, 30, 7},
+	"silent":   {(*member).fallSilent, 12, 16},
 }
 
 // TestEndpointsAreLost: a third of the endpoints of a service dies, then half of them are dead, and they stay in the assignment.
@@ -105,9 +103,6 @@ func (c *crowd) isDecimated(t *testing.T) {
 	report := l.Stop()
 	if err := report.Err(); err != nil {
 		t.Error(err)
-	}
-	if took := report.Quantile(1); took > c.way.slowest {
-		t.Errorf("a request took %s, want %s at most", took, c.way.slowest)
 	}
 	if tried := c.stat(t, "upstream_cx_connect_fail"); tried > c.way.tries*half {
 		t.Errorf("%d dead endpoints were tried %d times, want %d times each at most", half, tried, c.way.tries)
