@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"syscall"
 	"testing"
 	"time"
 
@@ -161,29 +162,54 @@ func newMember(t *testing.T) *member {
 	return m
 }
 
-// refuse ends the program: nobody listens any more.
+// refuse ends the program: nobody listens any more. Who was let in by the kernel is served first: such a connection would be reset
+// with its request, which may have been sent.
 func (m *member) refuse(t *testing.T) {
 	t.Helper()
+	raw := m.letNobodyIn(t)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for backlog := uint32(1); backlog > 0; <-tick.C {
+		m.control(t, raw, func(fd int) error {
+			info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+			if err == nil {
+				backlog = info.Unacked // Of a listener, who waits to be accepted.
+			}
+			return err
+		})
+	}
 	if err := m.listener.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-// fallSilent is the end of the machine: nobody answers. A filter drops what comes for the listener, before the kernel
-// would take a connection that nobody serves.
+// fallSilent is the end of the machine: nobody answers.
 func (m *member) fallSilent(t *testing.T) {
+	t.Helper()
+	m.letNobodyIn(t)
+	if conn, err := (&net.Dialer{Timeout: 100 * time.Millisecond}).DialContext(t.Context(), "tcp", m.at.String()); err == nil {
+		t.Error("it answers still", conn.Close())
+	}
+}
+
+// letNobodyIn has a filter drop what comes for the listener, before the kernel would take a connection that nobody serves.
+func (m *member) letNobodyIn(t *testing.T) syscall.RawConn {
 	t.Helper()
 	raw, err := m.listener.(*net.TCPListener).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
 	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
-	if control := raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop})
-	}); control != nil || err != nil {
+	m.control(t, raw, func(fd int) error {
+		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop})
+	})
+	return raw
+}
+
+func (*member) control(t *testing.T, raw syscall.RawConn, do func(fd int) error) {
+	t.Helper()
+	var err error
+	if control := raw.Control(func(fd uintptr) { err = do(int(fd)) }); control != nil || err != nil {
 		t.Fatal(errors.Join(control, err))
-	}
-	if conn, err := (&net.Dialer{Timeout: 100 * time.Millisecond}).DialContext(t.Context(), "tcp", m.at.String()); err == nil {
-		t.Error("it answers still", conn.Close())
 	}
 }
