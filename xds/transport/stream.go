@@ -34,8 +34,7 @@ type Stream struct {
 	// The connection's mu guards all below.
 	events  Events
 	in      inbox
-	unread  int  // what the client may still send
-	wide    bool // it may send window and more
+	unread  int // what the client may still send
 	out     outbox
 	window  int // what the client takes
 	ready   bool
@@ -70,10 +69,10 @@ func (s *Stream) Remote() net.Addr { return s.connection.socket.RemoteAddr() }
 func (s *Stream) Tell(events Events) {
 	s.connection.mu.Lock()
 	defer s.connection.unlock()
+	first := s.events == nil
 	s.events = events
 	s.connection.heard.Signal()
-	if !s.wide {
-		s.wide = true
+	if first {
 		s.returnCredit(window - narrow)
 	}
 }
@@ -106,9 +105,9 @@ func (s *Stream) Receive(read func(message []byte)) (bool, error) {
 	return true, nil
 }
 
-// allow lets the client send more than the window. The caller holds the connection's mu.
+// allow lets the client send more than the window, once the stream has an owner. The caller holds the connection's mu.
 func (s *Stream) allow(more int) {
-	if more == 0 || !s.wide {
+	if more == 0 || s.events == nil {
 		return
 	}
 	s.in.ahead += more
