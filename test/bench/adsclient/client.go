@@ -17,7 +17,8 @@ type Config struct {
 	Address string
 	// Others are further servers: every Run that ends is followed by one at the next.
 	Others []string
-	TLS    *tls.Config
+	// TLS offers h2, and names the server.
+	TLS *tls.Config
 	// Link is the connection, which clients of the same address may share; nil: one of its own.
 	Link *Link
 	// Texts are what the client shares with others; nil: nothing.
@@ -211,7 +212,7 @@ func (c *Client) take(r Response) error {
 // keep notes what a response says, and returns the names that are new.
 func (c *Client) keep(t cache.Type, r Response) (fresh []string) {
 	for _, n := range r.Resources {
-		name, version := c.config.Texts.number([]byte(n.Name)), c.config.Texts.number([]byte(n.Version))
+		name, version := c.config.Texts.number(n.Name), c.config.Texts.number(n.Version)
 		had, known := c.versions[t][name]
 		if !known {
 			fresh = append(fresh, n.Name)
@@ -222,7 +223,7 @@ func (c *Client) keep(t cache.Type, r Response) (fresh []string) {
 		c.versions[t][name] = version
 	}
 	for _, name := range r.Removed {
-		delete(c.versions[t], c.config.Texts.number([]byte(name)))
+		delete(c.versions[t], c.config.Texts.number(name))
 	}
 	return fresh
 }

@@ -59,11 +59,6 @@ func dial(ctx context.Context, address string, config *tls.Config) (*conn, error
 	if err != nil {
 		return nil, gone(err)
 	}
-	config = config.Clone()
-	config.NextProtos = []string{http2.NextProtoTLS}
-	if config.ServerName == "" {
-		config.ServerName, _, _ = net.SplitHostPort(address)
-	}
 	c := &conn{
 		tls: tls.Client(raw, config), streams: map[uint32]*stream{}, next: 1, window: firstWindow, begin: firstWindow,
 		done: make(chan struct{}),

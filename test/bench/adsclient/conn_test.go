@@ -99,7 +99,7 @@ func TestLargeMessages(t *testing.T) {
 	})
 	c, received := s.client(nil)
 	for i := range 3000 { // More than the first windows hold.
-		c.versions[cache.Cluster][c.config.Texts.number(fmt.Appendf(nil, "outbound|80||a-rather-long-name-%d.shop", i))] = c.config.Texts.number([]byte("version"))
+		c.versions[cache.Cluster][c.config.Texts.number(fmt.Sprintf("outbound|80||a-rather-long-name-%d.shop", i))] = c.config.Texts.number("version")
 	}
 	err := c.Run(within(t))
 	if want := "it was [Bearer secret]"; status.Code(err) != codes.DataLoss || !strings.Contains(err.Error(), want) {

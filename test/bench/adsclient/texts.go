@@ -11,25 +11,24 @@ type Texts struct {
 }
 
 // number returns a text's.
-func (t *Texts) number(text []byte) uint32 {
+func (t *Texts) number(text string) uint32 {
 	t.mu.RLock()
-	n, known := t.numbers[string(text)]
+	n, known := t.numbers[text]
 	t.mu.RUnlock()
 	if known {
 		return n
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n, known := t.numbers[string(text)]; known {
+	if n, known := t.numbers[text]; known {
 		return n
 	}
 	if t.numbers == nil {
 		t.numbers = map[string]uint32{}
 	}
-	kept := string(text)
 	n = uint32(len(t.texts))
-	t.texts = append(t.texts, kept)
-	t.numbers[kept] = n
+	t.texts = append(t.texts, text)
+	t.numbers[text] = n
 	return n
 }
 
@@ -40,5 +39,13 @@ func (t *Texts) text(n uint32) string {
 	return t.texts[n]
 }
 
-// share returns the one copy of a text.
-func (t *Texts) share(text []byte) string { return t.text(t.number(text)) }
+// share returns the one copy of a text, of which nothing is kept where there is one already.
+func (t *Texts) share(text []byte) string {
+	t.mu.RLock()
+	n, known := t.numbers[string(text)]
+	t.mu.RUnlock()
+	if !known {
+		n = t.number(string(text))
+	}
+	return t.text(n)
+}
