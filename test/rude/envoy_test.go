@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"outrigger.dev/outrigger/test/mesh"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 func envoyName(i int) string { return fmt.Sprint("envoy-", i) }
 
 // envoys starts the real Envoys among the well-behaved; they end with the mesh.
-func (r *rig) envoys(t *testing.T) []*mesh.Sidecar {
+func (r *rigged) envoys(t *testing.T) []*mesh.Sidecar {
 	t.Helper()
 	var all []*mesh.Sidecar
 	for i := range envoys {
@@ -31,7 +32,7 @@ func (r *rig) envoys(t *testing.T) []*mesh.Sidecar {
 func haveEndpoint(t *testing.T, all []*mesh.Sidecar, address string) {
 	t.Helper()
 	for _, s := range all {
-		eventually(t, s.Name+" has "+address, func() error {
+		rig.Eventually(t, s.Name+" has "+address, func() error {
 			text, err := s.Admin(t.Context(), "GET", "/clusters")
 			if err == nil && !strings.Contains(string(text), "::"+address+":8080::") {
 				err = fmt.Errorf("it has not: %s", text)

@@ -34,6 +34,7 @@ import (
 
 	"outrigger.dev/outrigger/certs"
 	"outrigger.dev/outrigger/test/mesh"
+	"outrigger.dev/outrigger/test/rig"
 )
 
 // served are the only methods that the port for proxies has.
@@ -142,7 +143,7 @@ func allMethods() []string {
 }
 
 // dial connects with a TLS configuration; nil is plain text.
-func (r *rig) dial(t *testing.T, config *tls.Config) *grpc.ClientConn {
+func (r *rigged) dial(t *testing.T, config *tls.Config) *grpc.ClientConn {
 	t.Helper()
 	how := insecure.NewCredentials()
 	if config != nil {
@@ -158,7 +159,7 @@ func (r *rig) dial(t *testing.T, config *tls.Config) *grpc.ClientConn {
 
 // call sends garbage, which must not even be read, and returns what is answered.
 func call(ctx context.Context, conn *grpc.ClientConn, method string, headers []string) error {
-	ctx, cancel := context.WithTimeout(metadata.NewOutgoingContext(ctx, metadata.MD{"authorization": headers}), testLimit)
+	ctx, cancel := context.WithTimeout(metadata.NewOutgoingContext(ctx, metadata.MD{"authorization": headers}), rig.Limit)
 	defer cancel()
 	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method)
 	if err != nil {
@@ -174,11 +175,11 @@ func call(ctx context.Context, conn *grpc.ClientConn, method string, headers []s
 }
 
 // foreignToken is a token for a workload of this mesh, signed by another mesh of the same name.
-func (r *rig) foreignToken(t *testing.T) string {
+func (r *rigged) foreignToken(t *testing.T) string {
 	t.Helper()
 	signer, err := certs.NewTokenSigner(certs.TokenConfig{Dir: t.TempDir(), TrustDomain: trustDomain})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return (&rig{signer: signer}).token(t, "good-0")
+	return (&rigged{signer: signer}).token(t, "good-0")
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,12 +13,9 @@ import (
 
 	"outrigger.dev/outrigger/certs"
 	"outrigger.dev/outrigger/test/bench/adsclient"
-	"outrigger.dev/outrigger/test/loopback"
 	"outrigger.dev/outrigger/test/mesh"
+	"outrigger.dev/outrigger/test/rig"
 )
-
-// testLimit is how long anything in a test may take.
-const testLimit = 30 * time.Second
 
 const (
 	trustDomain = "cluster.local"
@@ -28,54 +24,27 @@ const (
 	envoys      = 2
 )
 
-// rig is a control plane, as a process, with a mesh of services and of clients that see them all.
-type rig struct {
-	*mesh.Mesh
-	subnet *loopback.Subnet
+// rigged is a control plane, as a process, with a mesh of services and of clients that see them all.
+type rigged struct {
+	*rig.Loopback
 	tls    *tls.Config
 	signer *certs.TokenSigner
 }
 
-func newRig(t *testing.T, rude int) *rig {
+func newRig(t *testing.T, rude int) *rigged {
 	t.Helper()
-	subnet, err := loopback.Reserve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Not t.TempDir: with a long test name its path is too long for a socket.
-	dir, err := os.MkdirTemp("", "rude-") //nolint:usetesting // see above
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := mesh.New(mesh.Config{Binary: outrigger, Dir: dir, XDS: subnet.Addr(1, 18010), Metrics: subnet.Addr(1, 18014)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rig{Mesh: m, subnet: subnet}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-		_ = subnet.Close()
-		if t.Failed() {
-			t.Logf("the mesh's folder, with the log: %s", dir)
-			return
-		}
-		_ = os.RemoveAll(dir)
-	})
+	r := &rigged{Loopback: rig.OnLoopback(t, mesh.Config{Binary: outrigger})}
 	r.writeClients(t, rude)
 	for i := range services {
 		r.writeService(t, i, 0)
 	}
-	if err := r.StartServer(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatal(err)
-	}
+	r.Start(t)
 	r.trust(t)
 	return r
 }
 
 // trust reads what clients need from the data folder.
-func (r *rig) trust(t *testing.T) {
+func (r *rigged) trust(t *testing.T) {
 	t.Helper()
 	roots, _, err := certs.ReadRoots(r.DataDir())
 	if err != nil {
@@ -90,12 +59,12 @@ func (r *rig) trust(t *testing.T) {
 }
 
 // token is that of a client.
-func (r *rig) token(t *testing.T, workload string) string {
+func (r *rigged) token(t *testing.T, workload string) string {
 	t.Helper()
 	return r.tokenOf(t, "client", workload)
 }
 
-func (r *rig) tokenOf(t *testing.T, account, workload string) string {
+func (r *rigged) tokenOf(t *testing.T, account, workload string) string {
 	t.Helper()
 	token, _, err := r.signer.Sign(t.Context(), certs.TokenRequest{Namespace: "bench", ServiceAccount: account, Workload: workload})
 	if err != nil {
@@ -129,7 +98,7 @@ spec: {clusterIP: %[2]s, selector: {app: %[1]s}, ports: [{name: http, port: 80, 
 `
 )
 
-func (r *rig) writeClients(t *testing.T, rude int) {
+func (r *rigged) writeClients(t *testing.T, rude int) {
 	t.Helper()
 	var text strings.Builder
 	for i := range good {
@@ -141,25 +110,18 @@ func (r *rig) writeClients(t *testing.T, rude int) {
 	fmt.Fprintf(&text, configYAML, "client", "127.0.0.1")
 	for i := range envoys {
 		fmt.Fprintf(&text, workloadYAML, envoyName(i), envoyName(i), fmt.Sprint("10.12.0.", i+1))
-		fmt.Fprintf(&text, configYAML, envoyName(i), fmt.Sprint(r.subnet.Prefix(), 1+i))
+		fmt.Fprintf(&text, configYAML, envoyName(i), fmt.Sprint("NET.", 1+i))
 	}
-	r.put(t, "clients.yaml", text.String())
+	r.Put(t, "clients.yaml", text.String())
 }
 
 // writeService writes a service; another generation has another endpoint, whose address it returns.
-func (r *rig) writeService(t *testing.T, i, generation int) string {
+func (r *rigged) writeService(t *testing.T, i, generation int) string {
 	t.Helper()
 	name, address := fmt.Sprint("service-", i), fmt.Sprintf("10.%d.%d.%d", 20+generation/250, generation%250, i+1)
-	r.put(t, name+".yaml", fmt.Sprintf(serviceYAML, name, fmt.Sprint("10.96.0.", i+1))+
+	r.Put(t, name+".yaml", fmt.Sprintf(serviceYAML, name, fmt.Sprint("10.96.0.", i+1))+
 		fmt.Sprintf(workloadYAML, name, name, address))
 	return address
-}
-
-func (r *rig) put(t *testing.T, name, text string) {
-	t.Helper()
-	if err := r.Write(name, text); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // fleet is the well-behaved clients.
@@ -174,7 +136,7 @@ type fleet struct {
 }
 
 // connect starts the well-behaved clients; they end with the test.
-func (r *rig) connect(t *testing.T) *fleet {
+func (r *rigged) connect(t *testing.T) *fleet {
 	t.Helper()
 	f := &fleet{closed: make(chan error, good)}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -220,7 +182,7 @@ func (f *fleet) received(c *adsclient.Client, r adsclient.Response) {
 
 func (f *fleet) await(t *testing.T, full <-chan struct{}) {
 	t.Helper()
-	timer := time.NewTimer(testLimit)
+	timer := time.NewTimer(rig.Limit)
 	defer timer.Stop()
 	select {
 	case <-full:

@@ -11,7 +11,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"outrigger.dev/outrigger/test/mesh"
+	"outrigger.dev/outrigger/test/rig"
 	"outrigger.dev/outrigger/test/rude"
 )
 
@@ -51,7 +51,7 @@ func TestWellBehavedAreServed(t *testing.T) {
 	for range changes {
 		change()
 	}
-	eventually(t, "every rude client is told what it has to be", func() error {
+	rig.Eventually(t, "every rude client is told what it has to be", func() error {
 		change()
 		for i, kind := range kinds {
 			if tallies[i].Rounds() == 0 || kind.Must != codes.OK && tallies[i].Ends(kind.Must) == 0 {
@@ -93,13 +93,4 @@ func peakMemory(t *testing.T, pid int) int64 {
 	}
 	t.Fatal("the kernel does not say the peak of memory")
 	return 0
-}
-
-func eventually(t *testing.T, what string, check func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
-	defer cancel()
-	if err := mesh.Eventually(ctx, what, func(context.Context) error { return check() }); err != nil {
-		t.Fatal(err)
-	}
 }
