@@ -213,7 +213,7 @@ func TestSocketKeepsLittle(t *testing.T) {
 	var work sync.WaitGroup
 	conn := stuck{closed: make(chan struct{})}
 	s := newSocket(conn, &work)
-	s.drained = func() {}
+	s.drained, s.broken = func() {}, func(error) {}
 	var err error
 	for range maxKept {
 		if _, err = s.Write(make([]byte, 40)); err != nil {

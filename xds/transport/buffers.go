@@ -9,7 +9,7 @@ import (
 // takes, and a first request is as long as its names.
 const (
 	smallBuffer = 4 << 10
-	frameBuffer = frameBytes
+	frameBuffer = frameHead + frameBytes
 	batchBuffer = batch + 8<<10
 	largeBuffer = 2 * batchBuffer
 )

@@ -42,12 +42,16 @@ var (
 	errClosed  = errors.New("the connection was closed")
 )
 
-// connection is one client's connection. One goroutine reads it; whoever holds mu writes.
+// connection is one client's connection. Its reader has what comes taken in, by one goroutine at a time; whoever holds mu writes.
 type connection struct {
 	server *Server
 	socket *socket
 	tls    *tls.Conn
-	framer *http2.Framer // for reading
+	reader reader
+
+	// Who takes in what comes has these.
+	input  input
+	framer *http2.Framer
 
 	mu      sync.Mutex
 	err     error // why it is over; nil while it is not
@@ -59,21 +63,22 @@ type connection struct {
 	agreed  bool // the client has taken our settings; until then it sends by the windows that HTTP/2 begins with
 	credit  int  // bytes that came and that the client has not been told of
 	unread  int  // what the client may still send
-	heard   sync.Cond
+	paused  bool // the rest of the input waits until heard
 	timing  patience
 }
 
 func newConnection(s *Server, conn net.Conn) *connection {
 	c := &connection{server: s, streams: map[uint32]*Stream{}, unread: firstWindow}
-	c.heard.L = &c.mu
 	c.socket = newSocket(conn, &s.work)
 	c.socket.drained = c.resume
+	c.socket.broken = func(err error) { s.work.Go(func() { c.end(err) }) }
+	c.reader = s.readerFor(c)
 	c.tls = tls.Server(c.socket, s.config.TLS)
 	c.writer = newWriter()
 	return c
 }
 
-// begin shakes hands, and has the connection read by a goroutine whose stack has not grown by that.
+// begin shakes hands, and hands the connection to its reader.
 func (c *connection) begin() {
 	defer c.recovered()
 	if err := c.shakeHands(); err != nil {
@@ -81,7 +86,13 @@ func (c *connection) begin() {
 		return
 	}
 	c.greet()
-	c.server.work.Go(c.serve)
+	if err := c.readSettings(); err != nil {
+		c.end(err)
+		return
+	}
+	_ = c.socket.SetDeadline(time.Time{})
+	c.watch()
+	c.reader.begin()
 }
 
 // shakeHands makes TLS and reads what every client begins with.
@@ -116,7 +127,7 @@ func newFramer(r io.Reader) *http2.Framer {
 func (c *connection) greet() {
 	c.mu.Lock()
 	defer c.unlock()
-	c.framer = newFramer(c.tls)
+	c.framer = newFramer(&c.input)
 	c.control(func(f *http2.Framer) error {
 		return f.WriteSettings(
 			http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: maxStreams},
@@ -125,23 +136,6 @@ func (c *connection) greet() {
 		)
 	})
 	c.flush()
-}
-
-// serve reads until the connection is over.
-func (c *connection) serve() {
-	defer c.recovered()
-	if err := c.readSettings(); err != nil {
-		c.end(err)
-		return
-	}
-	_ = c.socket.SetDeadline(time.Time{})
-	c.watch()
-	for {
-		if err := c.readFrame(); err != nil {
-			c.end(err)
-			return
-		}
-	}
 }
 
 // end ends the connection and all its streams; the first error counts. What is written by then is on its way.
@@ -160,12 +154,12 @@ func (c *connection) end(err error) {
 	c.streams = nil
 	c.timing.stop()
 	c.writer.close()
-	c.heard.Signal()
 	c.mu.Unlock()
 	_ = c.tls.Close() // Which says so, if they have shaken hands.
 	for _, s := range streams {
 		s.lost(errClosed)
 	}
+	c.reader.end()
 	c.server.forget(c)
 }
 

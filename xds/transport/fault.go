@@ -13,7 +13,7 @@ const lineBurst = 10
 
 // note logs why a connection ended, when that is nobody's wish. The caller holds the connection's mu.
 func (s *Server) note(c *connection, why error) {
-	for _, usual := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, errIdle, errOld, errStopped} {
+	for _, usual := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, errIdle, errOld, errStopped} {
 		if errors.Is(why, usual) {
 			return
 		}

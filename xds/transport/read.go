@@ -8,36 +8,24 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// readSettings reads the client's first frame, which tells what it takes.
+// readSettings reads the client's first frame, which tells what it takes. It waits.
 func (c *connection) readSettings() error {
-	frame, err := c.framer.ReadFrame()
-	if err != nil {
-		return c.fail(err)
+	b := takeBuffer(frameHead)[:frameHead]
+	defer func() { giveBuffer(b) }()
+	if _, err := io.ReadFull(c.tls, b); err != nil {
+		return err
 	}
-	settings, ok := frame.(*http2.SettingsFrame)
-	if !ok || settings.IsAck() {
+	head := headOf(b)
+	if head.Type != http2.FrameSettings || head.Flags.Has(http2.FlagSettingsAck) {
 		return c.fail(http2.ConnectionError(http2.ErrCodeProtocol))
 	}
-	return c.fail(c.onSettings(settings))
-}
-
-// readFrame reads a frame and does what it asks for; the error ends the connection.
-func (c *connection) readFrame() error {
-	head, err := c.framer.ReadFrameHeader()
-	if err != nil {
-		return c.fail(err)
+	if head.Length <= frameBytes {
+		b = growBuffer(b, int(head.Length))[:frameHead+int(head.Length)]
+		if _, err := io.ReadFull(c.tls, b[frameHead:]); err != nil {
+			return err
+		}
 	}
-	if head.Type == http2.FrameData {
-		return c.fail(c.readData(head))
-	}
-	if err := c.count(); err != nil {
-		return c.fail(err)
-	}
-	frame, err := c.framer.ReadFrameForHeader(head)
-	if err != nil {
-		return c.fail(err)
-	}
-	return c.fail(c.onFrame(frame))
+	return c.doFrame(b)
 }
 
 // fail tells the client what it did wrong. What ends a stream only ends it; what is returned ends the connection.
@@ -203,58 +191,6 @@ func (c *connection) onReset(frame *http2.RSTStreamFrame) error {
 		s.lost(fmt.Errorf("it reset the stream: %s", frame.ErrCode))
 	}
 	return err
-}
-
-// readData reads the payload of a DATA frame and gives it to its stream.
-func (c *connection) readData(head http2.FrameHeader) error {
-	size := int(head.Length)
-	if head.StreamID == 0 {
-		return http2.ConnectionError(http2.ErrCodeProtocol)
-	}
-	if size > frameBytes {
-		return http2.ConnectionError(http2.ErrCodeFrameSize)
-	}
-	if !c.agreed { // Who reads is who sets it.
-		c.awaitOwner(head.StreamID, size)
-	}
-	buffer := takeBuffer(size)
-	defer giveBuffer(buffer)
-	payload := buffer[:size]
-	if _, err := io.ReadFull(c.tls, payload); err != nil {
-		return fmt.Errorf("read: %w", err)
-	}
-	data, ok := unpad(head, payload)
-	if !ok {
-		return http2.ConnectionError(http2.ErrCodeProtocol)
-	}
-	events, err := c.onData(head, data)
-	if events != nil {
-		c.guarded(events, Events.Readable)
-	}
-	return err
-}
-
-// awaitOwner waits until somebody wants to hear a stream of which much has come, or comes now. A client that has taken our settings
-// cannot say much before; one that has not yet is not read meanwhile, and its pings are not answered.
-func (c *connection) awaitOwner(id uint32, size int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.err == nil {
-		if s := c.streams[id]; s == nil || s.events != nil || c.unheard()+size <= narrow {
-			return
-		}
-		c.heard.Wait()
-	}
-}
-
-// unheard is how many bytes are held of streams without an owner. The caller holds mu.
-func (c *connection) unheard() (size int) {
-	for _, s := range c.streams {
-		if s.events == nil {
-			size += len(s.in.rest())
-		}
-	}
-	return size
 }
 
 // unpad returns a payload without its padding (RFC 9113 6.1).

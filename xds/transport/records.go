@@ -2,7 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
-	"net"
+	"io"
 )
 
 const (
@@ -24,7 +24,7 @@ type records struct {
 }
 
 // read is that of conn.
-func (r *records) read(conn net.Conn, p []byte) (int, error) {
+func (r *records) read(conn io.Reader, p []byte) (int, error) {
 	if kept := r.kept[r.from:]; len(kept) > 0 {
 		n := copy(p, kept[:r.pass(kept[:min(len(p), len(kept))])])
 		if r.from += n; r.from == len(r.kept) {

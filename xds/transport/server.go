@@ -33,10 +33,11 @@ type Config struct {
 
 // Server accepts connections and carries their streams.
 type Server struct {
-	config Config
-	work   sync.WaitGroup
-	lines  *rate.Limiter // bounds what clients make the server write into its log
-	ending chan struct{} // closed when no connection is let in any more
+	config  Config
+	work    sync.WaitGroup
+	lines   *rate.Limiter // bounds what clients make the server write into its log
+	ending  chan struct{} // closed when no connection is let in any more
+	pollers pollers
 
 	mu          sync.Mutex
 	listeners   map[net.Listener]struct{}
@@ -57,10 +58,12 @@ func New(c Config) (*Server, error) {
 	c.TLS.NextProtos = []string{protocol}
 	// Small records for a page that is shown as it comes: a message is of no use until its end.
 	c.TLS.DynamicRecordSizingDisabled = true
-	return &Server{
+	s := &Server{
 		config: c, lines: rate.NewLimiter(rate.Every(time.Second), lineBurst), ending: make(chan struct{}), gone: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}, connections: map[*connection]struct{}{},
-	}, nil
+	}
+	s.pollers.work = &s.work
+	return s, nil
 }
 
 // Serve accepts connections until the listener fails or the server is stopped, which is [ErrServerStopped]. It closes
@@ -172,6 +175,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		}
 		<-s.gone
 	}
+	s.pollers.close()
 	s.work.Wait()
 	return err
 }

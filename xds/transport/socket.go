@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -16,10 +17,13 @@ type socket struct {
 	raw syscall.RawConn // nil: there is no writing without waiting
 	// drained is called by that goroutine once nothing is kept any more.
 	drained func()
+	// broken is called when nothing can be written any more. It must not wait.
+	broken func(error)
 	// work has the goroutine.
 	work *sync.WaitGroup
-	// in belongs to who reads.
-	in records
+	// in and source belong to who reads.
+	in     records
+	source io.Reader
 
 	mu     sync.Mutex
 	kept   []byte // in a buffer of the pool
@@ -33,7 +37,7 @@ type socket struct {
 }
 
 func newSocket(conn net.Conn, work *sync.WaitGroup) *socket {
-	s := &socket{Conn: conn, work: work}
+	s := &socket{Conn: conn, work: work, source: conn}
 	s.write = s.writeRest
 	if tcp, ok := conn.(syscall.Conn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {
@@ -44,7 +48,7 @@ func newSocket(conn net.Conn, work *sync.WaitGroup) *socket {
 }
 
 // Read returns bytes of one record of TLS.
-func (s *socket) Read(p []byte) (int, error) { return s.in.read(s.Conn, p) }
+func (s *socket) Read(p []byte) (int, error) { return s.in.read(s.source, p) }
 
 // Write takes all of p; the error is that of an earlier one.
 func (s *socket) Write(p []byte) (int, error) {
@@ -59,7 +63,7 @@ func (s *socket) Write(p []byte) (int, error) {
 	}
 	if s.busy && len(s.kept)+len(rest) > maxKept {
 		s.err = errUnread
-		_ = s.SetReadDeadline(time.Now()) // Who reads ends the connection.
+		s.broken(s.err)
 		return 0, s.err
 	}
 	s.keep(rest)

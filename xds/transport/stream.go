@@ -71,7 +71,7 @@ func (s *Stream) Tell(events Events) {
 	defer s.connection.unlock()
 	first := s.events == nil
 	s.events = events
-	s.connection.heard.Signal()
+	s.connection.heard()
 	if first {
 		s.returnCredit(window - narrow)
 	}
@@ -196,7 +196,7 @@ func (s *Stream) close() bool {
 	s.out.drop()
 	s.in.drop()
 	delete(s.connection.streams, s.id)
-	s.connection.heard.Signal()
+	s.connection.heard()
 	s.connection.writer.forget(s)
 	return s.leave()
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
-	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -125,7 +124,7 @@ func (c *connection) encrypt(b []byte) {
 	}
 	if err != nil {
 		c.writer.close()
-		_ = c.socket.SetReadDeadline(time.Now()) // Who reads ends the connection.
+		c.socket.broken(err)
 	}
 }
 

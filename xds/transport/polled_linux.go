@@ -1,0 +1,113 @@
+package transport
+
+import (
+	"io"
+	"os"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// none is no slot.
+const none = -1
+
+// polled reads a connection whose poller tells when something has come.
+type polled struct {
+	connection *connection
+	poller     *poller
+	// slot is where the poller has it, none before and after; over says that it comes no more. The poller's mu guards both.
+	slot int32
+	over bool
+	// came counts what its poller told since somebody took all in; who makes it one takes in what comes until he makes it none.
+	came atomic.Int64
+	// hangup says that the client sends no more.
+	hangup atomic.Bool
+	// drained says that nothing is left of what had come when this was last asked.
+	drained bool
+	// p, n and err are of the read under way.
+	p   []byte
+	n   int
+	err error
+	// read is readSome, made a function once.
+	read func(fd uintptr) bool
+}
+
+func newPolled(c *connection, p *poller) *polled {
+	made := &polled{connection: c, poller: p, slot: none}
+	made.read = made.readSome
+	return made
+}
+
+func (c *polled) begin() {
+	c.connection.socket.source = c
+	c.came.Store(1)
+	if err := c.poller.add(c); err != nil {
+		c.connection.end(err)
+		return
+	}
+	c.takeInAll()
+}
+
+func (c *polled) goOn() { c.connection.server.work.Go(c.takeInAll) }
+
+func (c *polled) end() { c.poller.remove(c) }
+
+// takeInAll takes in what has come, and comes.
+func (c *polled) takeInAll() {
+	b := takeBuffer(frameBuffer)
+	defer giveBuffer(b)
+	for c.takeIn(b[:cap(b)]) {
+	}
+}
+
+// takeIn reports whether more is left; then nobody else takes it in.
+func (c *polled) takeIn(b []byte) bool {
+	for {
+		came := c.came.Load()
+		c.drained = false
+		switch c.connection.takeIn(b) {
+		case takenSome:
+			return true
+		case takenAll:
+			if c.came.CompareAndSwap(came, 0) {
+				return false
+			}
+		case takenHalf, takenLast:
+			return false
+		}
+	}
+}
+
+// Read is for TLS. It never waits.
+func (c *polled) Read(p []byte) (int, error) {
+	if c.drained {
+		return 0, errAgain
+	}
+	c.p = p
+	if err := c.connection.socket.raw.Read(c.read); err != nil {
+		return 0, err
+	}
+	c.p = nil
+	c.drained = c.n < len(p) && !c.hangup.Load()
+	return c.n, c.err
+}
+
+// readSome reads what has come. It always is done: it does not wait.
+func (c *polled) readSome(fd uintptr) bool {
+	for {
+		n, err := unix.Read(int(fd), c.p)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			c.n, c.err = 0, errAgain
+		case err != nil:
+			c.n, c.err = 0, os.NewSyscallError("read", err)
+		case n == 0:
+			c.n, c.err = 0, io.EOF
+		default:
+			c.n, c.err = n, nil
+		}
+		return true
+	}
+}
