@@ -1,8 +1,8 @@
 package transport
 
 import (
+	"errors"
 	"io"
-	"os"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -95,18 +95,14 @@ func (c *polled) Read(p []byte) (int, error) {
 // readSome reads what has come. It always is done: it does not wait.
 func (c *polled) readSome(fd uintptr) bool {
 	for {
-		n, err := unix.Read(int(fd), c.p)
+		c.n, c.err = recvSome(int(fd), c.p)
 		switch {
-		case err == unix.EINTR:
+		case c.err == nil && c.n == 0:
+			c.err = io.EOF
+		case errors.Is(c.err, unix.EINTR):
 			continue
-		case err == unix.EAGAIN:
-			c.n, c.err = 0, errAgain
-		case err != nil:
-			c.n, c.err = 0, os.NewSyscallError("read", err)
-		case n == 0:
-			c.n, c.err = 0, io.EOF
-		default:
-			c.n, c.err = n, nil
+		case errors.Is(c.err, unix.EAGAIN):
+			c.err = errAgain
 		}
 		return true
 	}

@@ -113,15 +113,14 @@ func (s *socket) writeRest(fd uintptr) bool {
 // writeSome writes until all is written or the kernel takes no more.
 func writeSome(fd int, p []byte) (written int, err error) {
 	for written < len(p) {
-		n, err := unix.Write(fd, p[written:])
+		n, err := sendSome(fd, p[written:])
 		switch {
-		case err == unix.EINTR:
-		case err == unix.EAGAIN:
-			return written, nil
-		case err != nil:
-			return written, err
-		default:
+		case err == nil:
 			written += n
+		case errors.Is(err, unix.EAGAIN):
+			return written, nil
+		case !errors.Is(err, unix.EINTR):
+			return written, err
 		}
 	}
 	return written, nil
