@@ -10,8 +10,7 @@ import (
 // problemsOf lists what is wrong with a file: by itself, and among the others.
 func (m *mesh) problemsOf(file string) []discovery.Problem {
 	var found []discovery.Problem
-	for i := range m.files[file] {
-		object := &m.files[file][i]
+	for _, object := range m.files[file] {
 		if first := m.claims[object.ID][0]; first != object {
 			found = append(found, duplicateOf(object, first))
 			continue

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -215,13 +216,14 @@ func read(name string) (content, error) {
 	if !before.Mode().IsRegular() {
 		return content{}, errors.New("it is not a regular file")
 	}
-	data, err := io.ReadAll(io.LimitReader(file, MaxFileSize+1))
-	if err != nil {
+	var data bytes.Buffer
+	data.Grow(int(min(before.Size(), MaxFileSize)) + bytes.MinRead)
+	if _, err := data.ReadFrom(io.LimitReader(file, MaxFileSize+1)); err != nil {
 		return content{}, err
 	}
 	after, err := file.Stat()
 	if err != nil {
 		return content{}, err
 	}
-	return content{data: data, info: before, written: after.ModTime()}, nil
+	return content{data: data.Bytes(), info: before, written: after.ModTime()}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"reflect"
 
 	"go.yaml.in/yaml/v3"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -29,12 +28,11 @@ func (d *decoder) object(root *yaml.Node) *Object {
 	group := v1alpha1.GroupVersion().String()
 	switch {
 	case version == "v1" && kind == kindService:
-		object.Service = new(corev1.Service)
 		d.service(root, object)
 	case version == group && kind == v1alpha1.KindWorkload:
-		object.Workload = new(v1alpha1.Workload)
-		d.namespaced(root, object, object.Workload, &object.Workload.ObjectMeta)
-		object.workload = machine.New(object.Workload)
+		var from v1alpha1.Workload
+		d.namespaced(root, object, &from, &from.ObjectMeta)
+		object.workload = machine.New(&from)
 	case version == group && kind == v1alpha1.KindProxyConfig:
 		object.ProxyConfig = new(v1alpha1.ProxyConfig)
 		d.namespaced(root, object, object.ProxyConfig, &object.ProxyConfig.ObjectMeta)

@@ -18,7 +18,7 @@ type mesh struct {
 	source discovery.SourceID
 	// claims are the objects of all files by their ids, sorted by file: the first one counts.
 	claims map[discovery.ObjectID][]*Object
-	files  map[string][]Object
+	files  map[string][]*Object
 	// fileProblems are what is wrong with the files themselves; objectProblems with objects among others.
 	fileProblems   map[string][]discovery.Problem
 	objectProblems map[discovery.ObjectID][]conflict
@@ -48,7 +48,7 @@ func newMesh(source discovery.SourceID) *mesh {
 	return &mesh{
 		source:         source,
 		claims:         make(map[discovery.ObjectID][]*Object),
-		files:          make(map[string][]Object),
+		files:          make(map[string][]*Object),
 		fileProblems:   make(map[string][]discovery.Problem),
 		objectProblems: make(map[discovery.ObjectID][]conflict),
 		dirtyFiles:     make(map[string]bool),
@@ -74,24 +74,36 @@ func equalBy[O, S any](spec func(*O) *S) func(a, b *O) bool {
 	}
 }
 
-// replace puts the objects of a file in the place of those that it had.
-func (m *mesh) replace(file string, objects []Object) {
-	touched := make(map[discovery.ObjectID]bool)
-	for i := range m.files[file] {
-		m.withdraw(&m.files[file][i])
-		touched[m.files[file][i].ID] = true
+// replace puts the objects of a file in the place of those that it had. What stays the same object costs nothing.
+func (m *mesh) replace(file string, objects []*Object) {
+	gone, come := withoutCommon(m.files[file], objects)
+	touched := make(map[discovery.ObjectID]bool, len(come))
+	for _, object := range gone {
+		m.withdraw(object)
+		touched[object.ID] = true
 	}
 	if m.files[file] = objects; len(objects) == 0 {
 		delete(m.files, file)
 	}
-	for i := range objects {
-		m.claim(&objects[i])
-		touched[objects[i].ID] = true
+	for _, object := range come {
+		m.claim(object)
+		touched[object.ID] = true
 	}
 	m.dirtyFiles[file] = true
 	for id := range touched {
 		m.decide(id)
 	}
+}
+
+// withoutCommon returns both lists without what they begin and end with alike.
+func withoutCommon(a, b []*Object) (restA, restB []*Object) {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return a, b
 }
 
 // report sets what is wrong with a file by itself.

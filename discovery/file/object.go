@@ -3,8 +3,6 @@ package file
 import (
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"outrigger.dev/outrigger/api/v1alpha1"
 	"outrigger.dev/outrigger/discovery"
 	"outrigger.dev/outrigger/discovery/internal/machine"
@@ -16,20 +14,18 @@ const kindService = "Service"
 // defaultNamespace is that of objects which name none, as with kubectl.
 const defaultNamespace = "default"
 
-// Object is one object of a file. Exactly one of the pointers is set; what they point at is immutable.
+// Object is one object of a file. At most one of the pointers is set; what they point at is immutable.
 type Object struct {
 	ID discovery.ObjectID
 	// File and Line say where the object begins.
 	File string
 	Line int
 
-	Service              *corev1.Service
-	Workload             *v1alpha1.Workload
 	MeshConfig           *v1alpha1.MeshConfig
 	ProxyConfig          *v1alpha1.ProxyConfig
 	AuthenticationPolicy *v1alpha1.AuthenticationPolicy
 
-	// service and workload are the same in the form that the mesh needs.
+	// service and workload are a Service and a Workload in the form that the mesh needs, which is much smaller.
 	service  *service
 	workload *machine.Machine
 	// lines are those of the fields that problems with other objects point at, from Line.

@@ -21,14 +21,15 @@ import (
 // ParseFile reads the objects of one file. Problems that are no warnings make
 // the file a bad one: it is used whole or not at all. Name is what locations
 // carry. It is pure and never panics; see the constants for its limits.
-func ParseFile(name string, data []byte) ([]Object, []discovery.Problem) {
+func ParseFile(name string, data []byte) ([]*Object, []discovery.Problem) {
 	parsed := parse(name, data, nil)
 	return parsed.objects, parsed.problems
 }
 
 // parsed is what a file says.
 type parsed struct {
-	objects  []Object
+	// objects are those of the version before where nothing about them changed.
+	objects  []*Object
 	problems []discovery.Problem
 	// known are the file's documents by their content, so that its next version
 	// is parsed only where it differs.
@@ -37,8 +38,10 @@ type parsed struct {
 
 type digest [sha256.Size]byte
 
-// result is what one document says, wherever it stands. It is immutable.
+// result is what one document says where it stands. It is immutable.
 type result struct {
+	// line is the number of lines before the document.
+	line int
 	// object is nil when the document is empty or bad.
 	object *Object
 	// id is as much of the object's name as could be read.
@@ -70,35 +73,53 @@ func (d *decoder) file(name string, data []byte, before *parsed) *parsed {
 		if found == nil && before != nil {
 			found = before.known[key]
 		}
-		if found == nil {
-			found = d.document(doc.text)
-		}
+		found = d.place(name, doc, found)
 		p.known[key] = found
-		p.add(name, doc.line, found)
+		p.add(name, found)
 	}
 	p.findDuplicates()
 	p.problems = limited(name, p.problems)
 	return p
 }
 
-// add takes in what the document after line says.
-func (p *parsed) add(name string, line int, found *result) {
+// place returns what a document says where it stands. Known may be what the same text says, at this place or another one
+// of the same file.
+func (d *decoder) place(name string, doc document, known *result) *result {
+	switch {
+	case known == nil:
+		return d.document(doc.text).at(name, doc.line)
+	case known.line != doc.line:
+		return known.at(name, doc.line)
+	}
+	return known
+}
+
+// at returns what the same document says after another number of lines.
+func (r *result) at(name string, line int) *result {
+	moved := *r
+	moved.line = line
+	if r.object != nil {
+		object := *r.object
+		object.File, object.Line = name, object.Line+line-r.line
+		moved.object = &object
+	}
+	return &moved
+}
+
+// add takes in what a document says.
+func (p *parsed) add(name string, found *result) {
 	for i := range found.faults {
-		p.problems = append(p.problems, found.faults[i].problem(name, found.id, line))
+		p.problems = append(p.problems, found.faults[i].problem(name, found.id, found.line))
 	}
-	if found.object == nil {
-		return
+	if found.object != nil {
+		p.objects = append(p.objects, found.object)
 	}
-	object := *found.object
-	object.File, object.Line = name, line+object.Line
-	p.objects = append(p.objects, object)
 }
 
 // findDuplicates refuses two objects with one name in one file: neither goes before the other.
 func (p *parsed) findDuplicates() {
 	first := make(map[discovery.ObjectID]int, len(p.objects))
-	for i := range p.objects {
-		object := &p.objects[i]
+	for _, object := range p.objects {
 		line, again := first[object.ID]
 		if !again {
 			first[object.ID] = object.Line

@@ -86,12 +86,8 @@ func (s *service) endpoints(behind target, workloads []*machine.Machine) ([]disc
 
 // lostVIP names both services that ask for an address.
 func (r *resolver) lostVIP(object *Object, vip netip.Addr, owner discovery.ServiceID) conflict {
-	at := "spec.clusterIP"
-	if len(object.Service.Spec.ClusterIPs) > 0 {
-		at = "spec.clusterIPs"
-	}
 	return conflict{
-		field: at, reason: "Duplicate",
+		field: object.service.vipField, reason: "Duplicate",
 		message: fmt.Sprintf("%s belongs to Service %s (%s), which goes before Service %s because its name sorts first; "+
 			"the service is used without it: give one of the two another address", vip, owner, r.services[owner].File, object.service.id),
 	}

@@ -29,8 +29,11 @@ type run struct {
 }
 
 func (r *run) loop(ctx context.Context, out chan<- Update) error {
-	for {
-		r.look()
+	for asked := true; ; {
+		if asked {
+			r.look()
+		}
+		asked = true
 		update, ready := r.pending()
 		var to chan<- Update
 		if ready {
@@ -41,9 +44,10 @@ func (r *run) loop(ctx context.Context, out chan<- Update) error {
 			return ctx.Err()
 		case to <- update:
 			r.sent(update)
+			asked = false
 		case event := <-r.watch.Events:
-			r.note(event)
-			r.noteMore()
+			asked = r.note(event)
+			asked = r.noteMore() || asked
 		case err := <-r.watch.Errors:
 			r.config.Logger.Warn("events were lost, the folder is read again", "folder", r.config.Dir, "error", err)
 			r.all, r.force = true, true
@@ -52,35 +56,36 @@ func (r *run) loop(ctx context.Context, out chan<- Update) error {
 	}
 }
 
-// note remembers what an event asks for.
-func (r *run) note(event fsnotify.Event) {
+// note remembers what an event asks for, and reports whether it asks for anything.
+func (r *run) note(event fsnotify.Event) bool {
 	if event.Name == r.watch.dir && (event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename)) {
 		r.folder.replaced = true
 	}
 	told := r.watch.told(event)
 	verdict, name := r.watch.judge(event)
 	if verdict == ignore {
-		return
+		return false
 	}
 	if r.noticed.IsZero() {
 		r.noticed = r.config.Clock()
 	}
 	if verdict == lookAtAll {
 		r.all = true
-		return
+		return true
 	}
 	r.files[name] = true
 	r.folder.touch(name, told)
+	return true
 }
 
-// noteMore takes the events that wait already: one write makes several.
-func (r *run) noteMore() {
+// noteMore takes the events that wait already: one write makes several. It reports whether any of them asks for something.
+func (r *run) noteMore() (asked bool) {
 	for {
 		select {
 		case event := <-r.watch.Events:
-			r.note(event)
+			asked = r.note(event) || asked
 		default:
-			return
+			return asked
 		}
 	}
 }

@@ -12,6 +12,8 @@ type service struct {
 	id discovery.ServiceID
 	// vips are what the object asks for, sorted.
 	vips []netip.Addr
+	// vipField is the field that they stand in.
+	vipField string
 	// ports are sorted by number, and targets[i] is behind ports[i].
 	ports   []discovery.ServicePort
 	targets []target

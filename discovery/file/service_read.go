@@ -19,14 +19,14 @@ import (
 
 // service reads and checks a Service.
 func (d *decoder) service(root *yaml.Node, object *Object) {
-	from := object.Service
+	from := &corev1.Service{}
 	from.Namespace = defaultNamespace
 	d.read(root, object, from, &from.ObjectMeta)
-	r := &serviceReader{from: from, root: root}
+	r := &serviceReader{from: from, root: root, service: &service{}}
 	r.read()
 	d.validate(root, r.errs)
 	d.faults = append(d.faults, r.warnings...)
-	object.service = &r.service
+	object.service = r.service
 	object.lines = map[string]int{}
 	for _, path := range []string{"spec.selector", "spec.ports", "spec.clusterIP", "spec.clusterIPs"} {
 		object.lines[path] = lineOf(root, path) - root.Line
@@ -37,7 +37,7 @@ func (d *decoder) service(root *yaml.Node, object *Object) {
 type serviceReader struct {
 	from     *corev1.Service
 	root     *yaml.Node
-	service  service
+	service  *service
 	errs     field.ErrorList
 	warnings []fault
 }
@@ -95,6 +95,10 @@ func (r *serviceReader) kind() {
 func (r *serviceReader) addresses() {
 	spec := field.NewPath("spec")
 	ips, at := r.from.Spec.ClusterIPs, func(i int) *field.Path { return spec.Child("clusterIPs").Index(i) }
+	r.service.vipField = "spec.clusterIP"
+	if len(ips) > 0 {
+		r.service.vipField = "spec.clusterIPs"
+	}
 	if single := r.from.Spec.ClusterIP; single != "" {
 		if len(ips) > 0 && ips[0] != single {
 			r.invalid(spec.Child("clusterIP"), single, "must be the first of clusterIPs")

@@ -15,6 +15,9 @@ type Table[K comparable, V any] struct {
 	equal           func(a, b V) bool
 }
 
+// few is how many entries the map of what was sent is kept for, to be used again.
+const few = 8
+
 // New returns an empty table. Equal is asked about the zero value, too.
 func New[K comparable, V any](equal func(a, b V) bool) *Table[K, V] {
 	return &Table[K, V]{now: make(map[K]V), pending: make(map[K]V), before: make(map[K]V), equal: equal}
@@ -69,5 +72,10 @@ func (t *Table[K, V]) Commit() {
 	if len(t.pending) == 0 {
 		return
 	}
-	t.pending, t.before = make(map[K]V), make(map[K]V)
+	t.pending = make(map[K]V)
+	if len(t.before) > few {
+		t.before = make(map[K]V) // A map never becomes smaller, and to clear a large one takes its time.
+		return
+	}
+	clear(t.before)
 }
