@@ -39,6 +39,12 @@ func (d *dirty) workload(w *workload) {
 	}
 }
 
+// rules marks a workload for which other rules may count.
+func (d *dirty) rules(w *workload) {
+	w.dirtyRules = true
+	d.workload(w)
+}
+
 // view marks what the node of a workload sees.
 func (d *dirty) view(w *workload) {
 	if !w.dirtyView {

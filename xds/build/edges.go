@@ -115,14 +115,14 @@ func (b *Builder) walkProxyToWorkloads(p *proxy, rule *policy.ProxyRule) {
 		return
 	}
 	for w := range p.users {
-		b.dirty.workload(w)
+		b.dirty.rules(w)
 	}
 	if rule == nil {
 		return
 	}
 	for w := range b.workloadsOf(rule.Selector.Namespace) {
 		if rule.Selector.Matches(w.value) {
-			b.dirty.workload(w)
+			b.dirty.rules(w)
 		}
 	}
 }
@@ -145,14 +145,14 @@ func (b *Builder) walkPeerToWorkloads(old, rule *policy.PeerRule) {
 	if old != nil {
 		for w := range b.workloadsOf(old.Selector.Namespace) {
 			if w.peer == old {
-				b.dirty.workload(w)
+				b.dirty.rules(w)
 			}
 		}
 	}
 	if rule != nil {
 		for w := range b.workloadsOf(rule.Selector.Namespace) {
 			if rule.Selector.Matches(w.value) {
-				b.dirty.workload(w)
+				b.dirty.rules(w)
 			}
 		}
 	}

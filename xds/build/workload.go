@@ -2,6 +2,7 @@ package build
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"outrigger.dev/outrigger/discovery"
@@ -29,7 +30,7 @@ type workload struct {
 	view     *cache.ViewSpec
 	problems []discovery.Problem
 
-	dirty, dirtyView bool
+	dirty, dirtyRules, dirtyView bool
 }
 
 // lead is a way to a workload: endpoints of a service port that name it, at one of its ports.
@@ -89,7 +90,18 @@ func (b *Builder) storeWorkload(source discovery.SourceID, id discovery.Workload
 		b.settle(w)
 		b.dirty.workload(w)
 	}
+	if !sameLabels(w.value, old) {
+		b.dirty.rules(w)
+	}
 	b.dropWorkload(w)
+}
+
+// sameLabels reports whether the same rules select both.
+func sameLabels(a, b *discovery.Workload) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return maps.Equal(a.Labels, b.Labels)
 }
 
 // settle keeps the index of the workloads of a namespace.
@@ -147,7 +159,10 @@ func (b *Builder) resolveWorkloads() {
 	before := b.proxyless
 	for _, w := range b.dirty.workloads {
 		b.work.Workloads++
-		b.choose(w)
+		if w.dirtyRules {
+			b.choose(w)
+			w.dirtyRules = false
+		}
 		was := w.stance
 		w.stance = b.stanceOf(w)
 		b.countProxyless(was.proxyless, w.stance.proxyless)

@@ -15,9 +15,11 @@ type inbox struct {
 	mu      sync.Mutex
 	pending *pending
 	// waiting are the sources that have not synced yet; opened is set once there were none.
-	waiting  map[discovery.SourceID]struct{}
-	opened   bool
+	waiting map[discovery.SourceID]struct{}
+	opened  bool
+	// troubles are those that the sources named last, and troubled says that they are others than were taken.
 	troubles map[discovery.SourceID]error
+	troubled bool
 }
 
 func newInbox(sources []discovery.SourceID) inbox {
@@ -35,7 +37,7 @@ func (i *inbox) put(in Input) {
 	}
 	i.pending.add(in)
 	if in.Update.Source != (discovery.SourceID{}) {
-		i.troubles[in.Update.Source] = in.Update.Trouble
+		i.note(in.Update.Source, in.Update.Trouble)
 	}
 	if in.Update.Synced {
 		delete(i.waiting, in.Update.Source)
@@ -44,6 +46,13 @@ func (i *inbox) put(in Input) {
 	select {
 	case i.wake <- struct{}{}:
 	default:
+	}
+}
+
+// note remembers the trouble of a source, nil for none; it must be called with the lock.
+func (i *inbox) note(source discovery.SourceID, trouble error) {
+	if !sameError(i.troubles[source], trouble) {
+		i.troubles[source], i.troubled = trouble, true
 	}
 }
 
@@ -75,11 +84,13 @@ func (i *inbox) take() (work *pending, synced bool) {
 	return work, true
 }
 
-// takeTroubles returns the state of the sources that said something.
+// takeTroubles returns the state of the sources, nil while that is what was taken last.
 func (i *inbox) takeTroubles() map[discovery.SourceID]error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	taken := maps.Clone(i.troubles)
-	clear(i.troubles)
-	return taken
+	if !i.troubled {
+		return nil
+	}
+	i.troubled = false
+	return maps.Clone(i.troubles)
 }
