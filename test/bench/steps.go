@@ -14,6 +14,10 @@ import (
 // restFor is how long the server is looked at when nothing happens: longer than it takes to look through its folder again.
 const restFor = 12 * time.Second
 
+// calmAfter is how long a server that proxies have connected to may need until it is calm: ours gives memory back once
+// then, which is no part of what comes later.
+const calmAfter = 20 * time.Second
+
 // gently is how many clients connect at once where only their rest counts.
 const gently = 200
 
@@ -40,6 +44,9 @@ func (t *target) first(ctx context.Context, r *result) error {
 
 // rest does nothing.
 func (t *target) rest(ctx context.Context, r *result) error {
+	if err := t.fleet.pause(ctx, calmAfter); err != nil {
+		return err
+	}
 	long := max(restFor, t.options.idle)
 	cpu, err := t.process.spent(func() error { return t.fleet.pause(ctx, long) })
 	if err != nil {

@@ -17,13 +17,16 @@ const (
 	stormPercent = 100
 	// calmPercent is the same while none does: a change of the mesh leaves little, so that collecting sooner costs little.
 	calmPercent = 40
+	// calmGarbage is how many bytes of garbage it waits for then, at least, up to what is alive: where little is, more often
+	// than that costs more than the memory is worth.
+	calmGarbage = 48 << 20
 	// stormGarbage is how many bytes of garbage it waits for while proxies connect, unless stormLeast is more: where much is
 	// alive, as with thousands of proxies, as much again is more than a machine may have.
 	stormGarbage = 128 << 20
 	stormLeast   = 30
 	// percentStep is how finely the percentage follows what is alive.
 	percentStep = 10
-	// collectorEvery is how often it is asked whether proxies connect, paceEvery how often what is alive is looked at while they do.
+	// collectorEvery is how often it is asked whether proxies connect and, while none does, what is alive, paceEvery how often what is alive is looked at while they do.
 	collectorEvery = 10 * time.Second
 	paceEvery      = 500 * time.Millisecond
 	// stormStreams is how many streams begin between two looks at least where proxies come back.
@@ -99,12 +102,15 @@ func (c *collector) opened() {
 
 // look tells a storm from calm: it is over when few have come since the last look, as new proxies always do.
 func (c *collector) look() {
-	if few := c.came.Swap(0) < stormStreams; !few || !c.storm {
+	if few := c.came.Swap(0) < stormStreams; !few {
 		return
 	}
+	over := c.storm
 	c.storm = false
-	c.use(calmPercent)
-	c.free() // It takes its time.
+	c.use(calmPercentFor(c.alive()))
+	if over {
+		c.free() // It takes its time.
+	}
 }
 
 // use sets a percentage, which stops the process for a moment, if it is another one.
@@ -116,9 +122,15 @@ func (c *collector) use(percent int) {
 }
 
 // stormPercentFor is the percentage while proxies connect.
-func stormPercentFor(alive uint64) int {
-	percent := 100 * stormGarbage / max(alive, 1)
-	return int(min(max(percent-percent%percentStep, stormLeast), stormPercent))
+func stormPercentFor(alive uint64) int { return percentFor(stormGarbage, alive, stormLeast) }
+
+// calmPercentFor is the percentage while none does.
+func calmPercentFor(alive uint64) int { return percentFor(calmGarbage, alive, calmPercent) }
+
+// percentFor is what so much garbage is of what is alive, but not less than least, nor more than in a storm.
+func percentFor(garbage, alive uint64, least int) int {
+	percent := 100 * garbage / max(alive, 1)
+	return min(max(int(percent-percent%percentStep), least), stormPercent)
 }
 
 // engineObserver tells the collector, too, of streams that begin.

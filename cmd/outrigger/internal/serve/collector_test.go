@@ -53,7 +53,7 @@ func TestCollector(t *testing.T) {
 				t.Errorf("after step %d: did %v", i, *did)
 			}
 		}
-		if want := []int{40, 0, 100, 40, 0}; !slices.Equal(*did, want) {
+		if want := []int{90, 0, 100, 90, 0}; !slices.Equal(*did, want) {
 			t.Errorf("did %v, want %v", *did, want)
 		}
 	})
@@ -78,6 +78,21 @@ func TestCollectorBoundsGarbage(t *testing.T) {
 		elapse(2 * collectorEvery)
 		if want := []int{50, 40, 0}; !slices.Equal((*did)[7:], want) {
 			t.Errorf("did %v when few came, want %v", (*did)[7:], want)
+		}
+	})
+}
+
+// TestCollectorCalm: while few proxies come, the less is alive, the more garbage beside it.
+func TestCollectorCalm(t *testing.T) {
+	var alive atomic.Uint64
+	collected(t, alive.Load, func(_ *collector, did *[]int) {
+		for _, megabytes := range []uint64{0, 40, 60, 65, 100, 120, 1000, 60} {
+			alive.Store(megabytes << 20)
+			elapse(collectorEvery)
+		}
+		// It begins with what is set already.
+		if want := []int{0, 80, 70, 40, 80}; !slices.Equal(*did, want) {
+			t.Errorf("did %v, want %v", *did, want)
 		}
 	})
 }
