@@ -113,6 +113,22 @@ func TestUnchangedDocumentsAreNotParsedAgain(t *testing.T) {
 	}
 }
 
+// TestObjectsThatStayAreTheSame: what neither changed nor moved is the very object of the version before, so that the mesh
+// has nothing to do for it; what moved is another one.
+func TestObjectsThatStayAreTheSame(t *testing.T) {
+	doc := "---\napiVersion: outrigger.dev/v1alpha1\nkind: Workload\nmetadata: {name: %s}\nspec: {addresses: [10.0.0.1]}\n"
+	first := parse("a.yaml", fmt.Appendf(nil, doc+doc+doc, "a", "b", "c"), nil)
+	next := parse("a.yaml", fmt.Appendf(nil, doc+doc+doc, "a", "d", "c"), first)
+	gone, come := withoutCommon(first.objects, next.objects)
+	if len(gone) != 1 || gone[0].ID.Name != "b" || len(come) != 1 || come[0].ID.Name != "d" {
+		t.Errorf("gone %v, come %v", gone, come)
+	}
+	moved := parse("a.yaml", fmt.Appendf(nil, "# moved\n"+doc+doc+doc, "a", "d", "c"), next)
+	if gone, come := withoutCommon(next.objects, moved.objects); len(gone) != 3 || len(come) != 3 || come[2].Line != gone[2].Line+1 {
+		t.Errorf("gone %v, come %v", gone, come)
+	}
+}
+
 // TestEveryFieldIsRead decodes a value into every field that the kinds have, so that none is of a Go type that the
 // decoder does not know.
 func TestEveryFieldIsRead(t *testing.T) {
