@@ -23,9 +23,18 @@ type carrier interface {
 	Context() context.Context
 }
 
+// link is what a wire needs of a stream of the transport.
+type link interface {
+	Tell(events transport.Events)
+	Receive(read func(message []byte)) (bool, error)
+	Send(messages ...[][]byte) bool
+	End(err error)
+	Context() context.Context
+}
+
 // wire carries the messages of a stream in one of the two forms in which discovery speaks.
 type wire struct {
-	*transport.Stream
+	link
 	// sotw says that the form is that of the state of the world.
 	sotw   bool
 	decode func(r *request, message []byte) error
@@ -33,13 +42,13 @@ type wire struct {
 	last   request
 }
 
-func newDeltaWire(t *transport.Stream) *wire {
-	return &wire{Stream: t, decode: (*request).decode, chunks: (*response).chunks}
+func newDeltaWire(l link) *wire {
+	return &wire{link: l, decode: (*request).decode, chunks: (*response).chunks}
 }
 
-func newSotwWire(t *transport.Stream) *wire {
+func newSotwWire(l link) *wire {
 	decode := func(r *request, message []byte) error { return (*sotwRequest)(r).decode(message) }
-	return &wire{Stream: t, sotw: true, decode: decode, chunks: (*response).sotwChunks}
+	return &wire{link: l, sotw: true, decode: decode, chunks: (*response).sotwChunks}
 }
 
 func (w *wire) receive(first bool) (*request, error) {
