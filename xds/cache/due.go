@@ -31,18 +31,23 @@ func (p *publication) releaseSettled() {
 	}
 }
 
-// dueList holds the publications that one stream has not settled, in order.
+// dueList holds the publications that one stream has not settled, in order. The stream's owner sends and settles.
 type dueList struct {
 	some atomic.Bool // list is not empty
 	mu   sync.Mutex
 	list []*publication
 	// sent is how many of the list, the first ones, the stream was sent.
 	sent int
+	// one has room for the usual list.
+	one [1]*publication
 }
 
 func (d *dueList) add(p *publication) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.list == nil {
+		d.list = d.one[:0]
+	}
 	d.list = append(d.list, p)
 	d.some.Store(true)
 }
@@ -63,30 +68,35 @@ func (d *dueList) send(rev Rev) {
 
 // settle says that the stream has all up to rev, and so was sent it.
 func (d *dueList) settle(rev Rev) {
-	if !d.some.Load() {
-		return
-	}
-	done, sent := d.take(rev)
-	for i, p := range done {
-		if i >= sent {
+	for d.some.Load() {
+		p, sent := d.take(rev)
+		if p == nil {
+			return
+		}
+		if !sent {
 			p.releaseSent()
 		}
 		p.releaseSettled()
 	}
 }
 
-// take takes out what is up to rev, and says how many of it, the first ones, had been sent.
-func (d *dueList) take(rev Rev) (done []*publication, sent int) {
+// take takes out the first, if it is up to rev, and says whether it had been sent.
+func (d *dueList) take(rev Rev) (p *publication, sent bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := d.upTo(rev)
-	done, sent = d.list[:n:n], min(n, d.sent)
-	d.sent -= sent
-	if d.list = d.list[n:]; len(d.list) == 0 {
-		d.list = nil
+	if len(d.list) == 0 || d.list[0].rev > rev {
+		return nil, false
+	}
+	p, sent = d.list[0], d.sent > 0
+	if sent {
+		d.sent--
+	}
+	d.list[0] = nil
+	if d.list = d.list[1:]; len(d.list) == 0 {
+		d.list, d.one[0] = nil, nil
 		d.some.Store(false)
 	}
-	return done, sent
+	return p, sent
 }
 
 // upTo returns how many are up to rev. The caller holds mu.

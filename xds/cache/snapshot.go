@@ -1,6 +1,10 @@
 package cache
 
-import "github.com/cespare/xxhash/v2"
+import (
+	"sync/atomic"
+
+	"github.com/cespare/xxhash/v2"
+)
 
 // Rev counts publications; a later snapshot of any view has a higher or equal one.
 type Rev uint64
@@ -14,6 +18,8 @@ type generation struct {
 type Snapshot struct {
 	rev      Rev
 	layers   []*generation // the most specific first
+	self     *identity
+	since    [NumTypes]atomic.Pointer[difference] // the last that was asked for and is short
 	listings listings
 }
 

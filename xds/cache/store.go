@@ -241,28 +241,49 @@ func (s *Store) holdsNoMore(id LayerID, v *view) {
 }
 
 func (s *Store) snapshotOf(v *view) *Snapshot {
-	snapshot := &Snapshot{rev: s.rev, layers: make([]*generation, len(v.spec.Layers))}
+	snapshot := &Snapshot{rev: s.rev, layers: make([]*generation, len(v.spec.Layers)), self: &identity{}}
 	for i, id := range v.spec.Layers {
 		snapshot.layers[i] = s.layers[id].snapshot(v.spec.Scope.key)
 	}
 	return snapshot
 }
 
-// wake signals the streams of the touched views and those that moved.
+// wake signals the streams of the touched views and those that moved. Each is looked at once: with thousands of them,
+// it is in no processor's cache.
 func (s *Store) wake(touched map[*view]struct{}, moved map[*Subscription]struct{}, what Publication) int {
+	concerned := concernedBy(touched, moved)
+	if len(concerned) == 0 {
+		return 0
+	}
+	var p *publication
+	if what.Sent != nil || what.Settled != nil {
+		p = newPublication(s.rev, what, len(concerned))
+	}
+	for _, sub := range concerned {
+		if p != nil {
+			sub.due.add(p)
+		}
+		sub.wake()
+	}
+	return len(concerned)
+}
+
+// concernedBy returns the streams of the touched views and those that moved.
+func concernedBy(touched map[*view]struct{}, moved map[*Subscription]struct{}) []*Subscription {
+	size := len(moved)
+	for v := range touched {
+		size += len(v.streams)
+	}
+	all := make([]*Subscription, 0, size)
 	for v := range touched {
 		for sub := range v.streams {
-			moved[sub] = struct{}{}
-		}
-	}
-	if (what.Sent != nil || what.Settled != nil) && len(moved) > 0 {
-		p := newPublication(s.rev, what, len(moved))
-		for sub := range moved {
-			sub.due.add(p)
+			all = append(all, sub)
 		}
 	}
 	for sub := range moved {
-		sub.wake()
+		if _, again := touched[sub.view.Load()]; !again {
+			all = append(all, sub)
+		}
 	}
-	return len(moved)
+	return all
 }

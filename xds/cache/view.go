@@ -33,11 +33,12 @@ type view struct {
 // Subscription is one stream's access to what its node sees.
 // Current and Settle may be called by the stream's owner at any time.
 type Subscription struct {
+	view atomic.Pointer[view] // nil once the node is gone
+	due  dueList
+	wake func()
+
 	store *Store
 	node  string
-	wake  func()
-	view  atomic.Pointer[view] // nil once the node is gone
-	due   dueList
 }
 
 // Current returns the latest snapshot of the node's view; ok is false once the node is gone.
