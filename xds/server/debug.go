@@ -108,10 +108,8 @@ func (st *stream) info() StreamInfo {
 func (s *session) describe(info *StreamInfo) {
 	info.Agent, info.Settled, info.Latest = s.agent, s.settled, s.latest.Rev()
 	info.IdentityExpires = s.secrets.expires()
-	for i := range s.types {
-		if t := &s.types[i]; t.requested {
-			info.Types = append(info.Types, s.typeInfo(t))
-		}
+	for m := s.requested; m != 0; m &= m - 1 {
+		info.Types = append(info.Types, s.typeInfo(&s.types[m.first()]))
 	}
 }
 

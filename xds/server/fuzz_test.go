@@ -226,7 +226,7 @@ func (p *play) sent() bool {
 			names[name] = true
 		}
 		switch {
-		case !p.asked[typ] && !p.session.types[typ].requested:
+		case !p.asked[typ] && !p.session.requested.has(typ):
 			p.t.Fatalf("%s was not asked for", typ)
 		case seen[typ]:
 			p.t.Fatalf("two responses of %s", typ)

@@ -9,8 +9,8 @@ import "outrigger.dev/outrigger/xds/cache"
 // therefore kept as "all names of the snapshot that the client has, but ...".
 type nameSet struct {
 	typ cache.Type
-	// base, when not nil, makes every name that it holds a member.
-	base *cache.Snapshot
+	// base, when not nil, is where the snapshot is kept that the client has: every name that it holds is a member.
+	base **cache.Snapshot
 	// marks overrules base: true a member, false none. Without a base it holds members only.
 	marks map[string]bool
 	count int
@@ -27,7 +27,7 @@ func (n *nameSet) has(name string) bool {
 	if member, ok := n.marks[name]; ok {
 		return member
 	}
-	return n.base != nil && n.base.Get(n.typ, name) != nil
+	return n.base != nil && (*n.base).Get(n.typ, name) != nil
 }
 
 // add reports whether the name is new to the set.
@@ -74,7 +74,7 @@ func (n *nameSet) remove(name string) bool {
 }
 
 // adopt makes an empty set of the names that are asked for, nearly all of what a snapshot lists.
-func (n *nameSet) adopt(base *cache.Snapshot, l *cache.Listing, asked asked) {
+func (n *nameSet) adopt(base **cache.Snapshot, l *cache.Listing, asked asked) {
 	n.base, n.count, n.bytes = base, l.Names().Len()-asked.missing+len(asked.others), l.Names().Size()
 	for _, name := range asked.others {
 		n.mark(name, true)
@@ -102,7 +102,7 @@ func (n *nameSet) mark(name string, member bool) {
 	n.marks[name] = member
 }
 
-// came tells the set that the snapshot after base has a name that base has not.
+// came tells the set, before the snapshot after base takes its place, of a name that base has not.
 func (n *nameSet) came(name string) {
 	if n.base == nil {
 		return
@@ -114,7 +114,7 @@ func (n *nameSet) came(name string) {
 	n.mark(name, false)
 }
 
-// went tells the set that the snapshot after base lacks a name that base has.
+// went tells the set, before the snapshot after base takes its place, of a name that this lacks.
 func (n *nameSet) went(name string) {
 	if n.base == nil {
 		return
@@ -126,19 +126,13 @@ func (n *nameSet) went(name string) {
 	n.mark(name, true)
 }
 
-// moved makes next the base; came and went have told the difference.
-func (n *nameSet) moved(next *cache.Snapshot) {
-	if n.base != nil {
-		n.base = next
-	}
-}
-
-// compact keeps the set as the difference from a snapshot where that is much smaller.
-func (n *nameSet) compact(current *cache.Snapshot) {
+// compact keeps the set as the difference from the snapshot that the client has where that is much smaller.
+func (n *nameSet) compact(base **cache.Snapshot) {
 	if n.base != nil || n.count < compactFrom || n.count == n.tried {
 		return
 	}
 	n.tried = n.count
+	current := *base
 	marks := map[string]bool{}
 	common := 0
 	current.All(n.typ, func(r *cache.Resource) bool {
@@ -159,5 +153,5 @@ func (n *nameSet) compact(current *cache.Snapshot) {
 			}
 		}
 	}
-	n.base, n.marks = current, marks
+	n.base, n.marks = base, marks
 }

@@ -9,10 +9,10 @@ import "outrigger.dev/outrigger/xds/cache"
 // stands reports whether the client has the cluster of an assignment as it is in the newest snapshot.
 func (s *session) stands(name string) bool {
 	clusters := &s.types[cache.Cluster]
-	if !clusters.requested || clusters.pending(name) {
+	if !s.requested.has(cache.Cluster) || clusters.pending(name) {
 		return false
 	}
-	has, latest := clusters.base.Get(cache.Cluster, name), s.latest.Get(cache.Cluster, name)
+	has, latest := s.bases[cache.Cluster].Get(cache.Cluster, name), s.latest.Get(cache.Cluster, name)
 	if has == nil || latest == nil || has.Version() != latest.Version() {
 		return false
 	}
@@ -24,21 +24,24 @@ func (s *session) stands(name string) bool {
 // overtake sends assignments that changed since a snapshot ahead of clusters that are not acknowledged. At other times they wait for
 // the next round, which is near: a round that always had something new to send would never end.
 func (s *session) overtake(since *cache.Snapshot) {
-	t := &s.types[cache.Endpoints]
-	if s.types[cache.Cluster].flight == nil || !t.requested || t.wildcard || s.draining {
+	if !s.stirred.has(cache.Cluster) || !s.requested.has(cache.Endpoints) || s.draining {
 		return
 	}
-	cache.Diff(since, s.latest, cache.Endpoints, func(older, newer *cache.Resource) {
-		if older != nil && newer != nil && s.mayOvertake(t, newer) {
-			s.pass(t, newer)
+	t := &s.types[cache.Endpoints]
+	if s.types[cache.Cluster].flight == nil || t.wildcard {
+		return
+	}
+	for _, changed := range s.latest.Since(since, cache.Endpoints) {
+		if changed.Older != nil && changed.Newer != nil && s.mayOvertake(t, changed.Newer) {
+			s.pass(t, changed.Newer)
 		}
-	})
+	}
 }
 
 // mayOvertake reports whether nothing else is under way with the name of an assignment.
 func (s *session) mayOvertake(t *typeState, newer *cache.Resource) bool {
 	name := newer.Name()
-	if !t.names.has(name) || t.get(name) == nil || !s.stands(name) || t.refused.holds(name, newer.Version()) {
+	if !t.names.has(name) || s.get(t, name) == nil || !s.stands(name) || t.refused.holds(name, newer.Version()) {
 		return false
 	}
 	_, parked := t.parked[name]
@@ -49,7 +52,8 @@ func (s *session) mayOvertake(t *typeState, newer *cache.Resource) bool {
 
 // pass queues an assignment in front of all else.
 func (s *session) pass(t *typeState, newer *cache.Resource) {
-	name, gets := newer.Name(), t.get(newer.Name())
+	name := newer.Name()
+	gets := s.get(t, name)
 	waiting, queued := t.urgent.get(name)
 	switch {
 	case queued && waiting.had.version == newer.Version() && !waiting.asked:
@@ -58,23 +62,25 @@ func (s *session) pass(t *typeState, newer *cache.Resource) {
 		s.stir(t.typ)
 		t.urgent.push(entry{name: name, res: newer, had: hadOf(gets)})
 	}
-	if t.ahead == nil {
-		t.ahead = map[string]*cache.Resource{}
+	if s.ahead == nil {
+		s.ahead = map[string]*cache.Resource{}
 	}
-	t.ahead[name] = newer
+	s.ahead[name] = newer
 }
 
 // get returns what the client has of a name once queue and flight are done.
-func (t *typeState) get(name string) *cache.Resource {
-	if res, ahead := t.ahead[name]; ahead {
-		return res
+func (s *session) get(t *typeState, name string) *cache.Resource {
+	if t.typ == cache.Endpoints {
+		if res, ahead := s.ahead[name]; ahead {
+			return res
+		}
 	}
-	return t.base.Get(t.typ, name)
+	return s.bases[t.typ].Get(t.typ, name)
 }
 
 // catchUp queues what differs between what overtook the last round and the target, and returns it.
 func (s *session) catchUp(t *typeState) (ahead map[string]*cache.Resource) {
-	ahead, t.ahead = t.ahead, nil
+	ahead, s.ahead = s.ahead, nil
 	for _, name := range sortedKeys(ahead) {
 		s.changed(t, ahead[name], s.target.Get(t.typ, name))
 	}

@@ -201,4 +201,9 @@ func (n needed) holds(ref cache.Ref, rm *removal) bool {
 }
 
 // sortedKeys returns a map's keys in order: the order of a map never reaches the wire.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil // Usually so, and then the rest costs too much.
+	}
+	return slices.Sorted(maps.Keys(m))
+}

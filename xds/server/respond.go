@@ -125,7 +125,7 @@ func (s *session) respond(t *typeState, m members, now time.Time) {
 	} else {
 		removed = s.respondEach(r, m.entries)
 	}
-	if t.typ == cache.Cluster && s.types[cache.Endpoints].requested {
+	if t.typ == cache.Cluster && s.requested.has(cache.Endpoints) {
 		s.followAll(m.list())
 	}
 	nonce := s.nextNonce()

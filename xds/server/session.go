@@ -27,44 +27,57 @@ type settings struct {
 // I/O: one goroutine at a time calls it with events and the present time, and
 // takes the responses to be sent from it, in order.
 type session struct {
-	*settings
-	peer  Peer
-	agent string
+	// What every event looks at comes first: with thousands of streams, each line of memory of its own that a stream
+	// touches has to be fetched.
 
+	*settings
 	// latest is the newest snapshot; target is the one that the present round brings the client to.
 	latest, target *cache.Snapshot
+	// bases are, by type, what the client has once queue and flight are done, but for refusals and removals.
+	bases [cache.NumTypes]*cache.Snapshot
+	// requested are the types that the client asked for, stirred those that are not at rest.
+	requested, stirred typeMask
+	// synced is false while names may be missing only because a source has not told them yet.
+	synced   bool
+	draining bool
+	// settled is the last publication that the client has all of that it will get.
+	settled cache.Rev
 	// round counts, so that what is withheld knows what it came with.
 	round uint64
 	// wokenAt is when latest first differed from target; zero while it does not.
 	wokenAt time.Time
-	// settled is the last publication that the client has all of that it will get.
-	settled cache.Rev
-	// synced is false while names may be missing only because a source has not told them yet.
-	synced   bool
-	draining bool
-
-	types [cache.NumTypes]typeState
-	// stirred are the types that are not at rest.
-	stirred  typeMask
+	outbox  []*response
+	// ahead are the assignments that overtook the round, in the place of what their base holds; nil for none.
+	ahead map[string]*cache.Resource
+	// asked counts the requests that answered nothing of ours.
+	asked uint64
+	// named is how many bytes of names the client has the session hold.
+	named    int
+	nonces   rand.Source
 	removals removals
 	secrets  secretBook
-	nonces   rand.Source
-	outbox   []*response
-	// asked counts the requests that answered nothing of ours.
-	asked     uint64
+
+	types [cache.NumTypes]typeState
+
+	peer      Peer
+	agent     string
 	nackShare share
 }
 
 // typeState is what a session knows of one type.
 type typeState struct {
-	typ       cache.Type
-	requested bool
-	wildcard  bool
-	names     nameSet
-	// base is what the client has once queue and flight are done, but for refusals and removals.
-	base *cache.Snapshot
-	// ahead is what overtook the round, in the place of what base holds; nil for nothing.
-	ahead map[string]*cache.Resource
+	typ      cache.Type
+	wildcard bool
+	// asked says that the queue holds what a request waits for.
+	asked bool
+	// mustAnswer says that a request waits even if the answer is empty.
+	mustAnswer bool
+	// awaiting says that the awaited names hold up the steps behind.
+	awaiting bool
+	// absent says that the client was waited for in vain: it never asks for the type.
+	absent bool
+
+	flight *flight
 	// queue is what is to be sent; batches go before it, each as a response of its own.
 	queue   queue
 	batches [][]entry
@@ -72,28 +85,21 @@ type typeState struct {
 	pressing int
 	// urgent is what the client needs before it acknowledges what it was sent: it goes although that is not complete.
 	urgent queue
-	flight *flight
-	// asked says that the queue holds what a request waits for.
-	asked bool
-	// mustAnswer says that a request waits even if the answer is empty.
-	mustAnswer bool
 	// blockedAt is since when the queue waits for another type; zero when it does not.
 	blockedAt time.Time
-	// unsure are names that were asked for and are missing, but perhaps not for long.
-	unsure map[string]struct{}
-
-	parked   map[string]parkedContent
-	withheld map[string]withheldContent
-	refused  refusedVersions
 
 	// awaited are names that a resource which was sent references, and that are not yet answered and
 	// acknowledged since. They hold the steps behind up while awaiting is set: until awaitUntil, which is
 	// zero while the response that references them is not answered.
 	awaited    debts
-	awaiting   bool
 	awaitUntil time.Time
-	// absent says that the client was waited for in vain: it never asks for the type.
-	absent bool
+
+	parked   map[string]parkedContent
+	withheld map[string]withheldContent
+	refused  refusedVersions
+	// unsure are names that were asked for and are missing, but perhaps not for long.
+	unsure map[string]struct{}
+	names  nameSet
 
 	sent, acked, nacked uint64
 }
@@ -168,14 +174,14 @@ func (s *session) settledAt() cache.Rev { return s.settled }
 
 func (s *session) sentAt() cache.Rev {
 	for m := s.stirred; m != 0; m &= m - 1 {
-		if t := &s.types[m.first()]; t.requested && s.waits(t) {
+		if t := &s.types[m.first()]; s.requested.has(t.typ) && s.waits(t) {
 			return s.settled
 		}
 	}
 	return s.target.Rev()
 }
 
-func (s *session) begun() bool { return s.types[cache.Listener].requested && s.complete() }
+func (s *session) begun() bool { return s.requested.has(cache.Listener) && s.complete() }
 
 // deadline returns when onTimer is to be called next; zero if never.
 func (s *session) deadline(now time.Time) time.Time {
@@ -227,24 +233,25 @@ func (s *session) begin(now time.Time) {
 		s.observer.Queued(now.Sub(s.wokenAt))
 		s.wokenAt = time.Time{}
 	}
-	for i := range s.types {
-		if t := &s.types[i]; t.requested && t.typ != cache.Secret {
-			s.advance(t)
-		}
+	for m := s.requested &^ (1 << cache.Secret); m != 0; m &= m - 1 {
+		s.advance(m.first())
 	}
 	s.release()
 }
 
-// advance queues what differs between what the client has and the target.
-func (s *session) advance(t *typeState) {
-	ahead := s.catchUp(t)
-	cache.Diff(t.base, s.target, t.typ, func(older, newer *cache.Resource) {
-		if older == nil || ahead[older.Name()] == nil {
-			s.changed(t, older, newer)
+// advance queues what differs between what the client has of a type and the target.
+func (s *session) advance(typ cache.Type) {
+	t := &s.types[typ]
+	var ahead map[string]*cache.Resource
+	if typ == cache.Endpoints { // Nothing else overtakes.
+		ahead = s.catchUp(t)
+	}
+	for _, c := range s.target.Since(s.bases[typ], typ) {
+		if c.Older == nil || ahead[c.Older.Name()] == nil {
+			s.changed(t, c.Older, c.Newer)
 		}
-	})
-	t.base = s.target
-	t.names.moved(s.target)
+	}
+	s.bases[typ] = s.target
 }
 
 // changed takes the difference of one name between two snapshots.
@@ -322,26 +329,37 @@ func (s *session) onRequest(now time.Time, r *request) error {
 	}
 	t := s.stir(r.typ)
 	s.answered(t, r, now)
-	if t.requested {
+	if s.requested.has(t.typ) {
 		s.resubscribe(t, r, now)
 	} else {
 		s.subscribeFirst(t, r, now)
 	}
-	if n := t.names.count; n > s.limits.NamesPerType {
-		s.observer.Refused(ReasonLimit)
-		return status.Errorf(codes.ResourceExhausted, "%d names of %s, at most %d", n, t.typ, s.limits.NamesPerType)
-	}
-	if n := s.nameBytes(); n > s.limits.StreamBytes {
-		s.observer.Refused(ReasonLimit)
-		return status.Errorf(codes.ResourceExhausted, "names of %d bytes in all, at most %d", n, s.limits.StreamBytes)
+	if err := s.checkHeld(t, r); err != nil {
+		return err
 	}
 	s.pump(now)
 	return nil
 }
 
-// nameBytes is how much of what the client said is held for it.
+// checkHeld bounds how much of what the client said is held for it. Only a request that names something has changed its
+// names.
+func (s *session) checkHeld(t *typeState, r *request) error {
+	if len(r.subscribe) > 0 || len(r.unsubscribe) > 0 {
+		s.named = s.nameBytes()
+		if n := t.names.count; n > s.limits.NamesPerType {
+			s.observer.Refused(ReasonLimit)
+			return status.Errorf(codes.ResourceExhausted, "%d names of %s, at most %d", n, t.typ, s.limits.NamesPerType)
+		}
+	}
+	if n := s.named + s.removals.bytes; n > s.limits.StreamBytes {
+		s.observer.Refused(ReasonLimit)
+		return status.Errorf(codes.ResourceExhausted, "names of %d bytes in all, at most %d", n, s.limits.StreamBytes)
+	}
+	return nil
+}
+
 func (s *session) nameBytes() int {
-	n := s.removals.bytes
+	n := 0
 	for i := range s.types {
 		n += s.types[i].names.bytes
 	}

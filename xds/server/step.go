@@ -11,11 +11,11 @@ func (s *session) pump(now time.Time) {
 	defer s.rest()
 	s.removals.next = time.Time{}
 	for m := s.stirred; m != 0; m &= m - 1 {
-		s.types[m.first()].expire(now)
+		s.expire(&s.types[m.first()], now)
 	}
 	for {
 		for t := range cache.Type(cache.NumTypes) {
-			if s.stirred&(1<<t) != 0 { // What is sent may stir the types behind it.
+			if s.stirred.has(t) { // What is sent may stir the types behind it.
 				s.trySend(&s.types[t], now)
 			}
 		}
@@ -37,8 +37,8 @@ func (s *session) pump(now time.Time) {
 // compact shrinks what the stream holds while it is at rest.
 func (s *session) compact() {
 	for m := s.stirred; m != 0; m &= m - 1 {
-		if t := &s.types[m.first()]; t.requested && t.typ != cache.Secret {
-			t.names.compact(t.base)
+		if typ := m.first(); s.requested.has(typ) && typ != cache.Secret {
+			s.types[typ].names.compact(&s.bases[typ])
 		}
 	}
 }
@@ -50,7 +50,7 @@ func (s *session) waits(t *typeState) bool {
 
 // trySend makes the next response of a type, if it may go. One is in flight per type.
 func (s *session) trySend(t *typeState, now time.Time) {
-	for t.requested && t.flight == nil && !s.draining && s.waits(t) {
+	for s.requested.has(t.typ) && t.flight == nil && !s.draining && s.waits(t) {
 		if !s.mayGo(t, now) {
 			return
 		}
@@ -75,7 +75,7 @@ func (s *session) mayGo(t *typeState, now time.Time) bool {
 func (s *session) behind(typ cache.Type) bool {
 	for m := s.stirred.before(typ); m != 0; m &= m - 1 {
 		t := &s.types[m.first()]
-		if t.flight != nil || t.requested && s.waits(t) || t.awaits() {
+		if t.flight != nil || s.requested.has(t.typ) && s.waits(t) || t.awaits() {
 			return true
 		}
 	}
@@ -105,7 +105,7 @@ func (s *session) awaitAll(typ cache.Type, l *cache.Listing) {
 		names, t := l.References(cache.Type(i)), &s.types[i]
 		switch {
 		case names == nil:
-		case t.awaited.len() == 0 && (!t.requested || t.typ == cache.Endpoints):
+		case t.awaited.len() == 0 && (!s.requested.has(t.typ) || t.typ == cache.Endpoints):
 			s.stir(t.typ).awaited.addAll(names)
 			t.waitForAsking()
 		default:
@@ -137,11 +137,11 @@ func (s *session) countDown(typ cache.Type, now time.Time) {
 
 // expire gives up on names that the client did not ask for in time; on the
 // whole type, if it never asked for any.
-func (t *typeState) expire(now time.Time) {
+func (s *session) expire(t *typeState, now time.Time) {
 	if t.awaitUntil.IsZero() || now.Before(t.awaitUntil) {
 		return
 	}
-	t.absent = !t.requested && t.awaits()
+	t.absent = !s.requested.has(t.typ) && t.awaits()
 	t.awaiting, t.awaitUntil = false, time.Time{}
 }
 
@@ -149,7 +149,7 @@ func (t *typeState) expire(now time.Time) {
 // that references it changes. Endpoint assignments do not: Envoy waits for them anew.
 func (s *session) has(ref cache.Ref) bool {
 	t := &s.types[ref.Type]
-	if t.typ == cache.Endpoints || !t.requested || !t.visible(ref.Name) || t.pending(ref.Name) {
+	if t.typ == cache.Endpoints || !s.requested.has(t.typ) || !t.visible(ref.Name) || t.pending(ref.Name) {
 		return false
 	}
 	return t.typ != cache.Secret || s.secrets.has(ref.Name)

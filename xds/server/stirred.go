@@ -13,6 +13,8 @@ const allTypes typeMask = 1<<cache.NumTypes - 1
 
 func (m typeMask) first() cache.Type { return cache.Type(bits.TrailingZeros8(uint8(m))) }
 
+func (m typeMask) has(t cache.Type) bool { return m&(1<<t) != 0 }
+
 // before returns those of the set that come before a type.
 func (m typeMask) before(t cache.Type) typeMask { return m & (1<<t - 1) }
 

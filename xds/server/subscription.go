@@ -14,15 +14,18 @@ const wildcard = "*"
 // names that the client wants, and with them the versions that it has from an
 // earlier stream: what matches may be answered by silence, only here.
 func (s *session) subscribeFirst(t *typeState, r *request, now time.Time) {
-	t.requested, t.absent = true, false
-	t.base = s.target
+	s.requested |= 1 << t.typ
+	t.absent = false
+	if t.typ != cache.Secret { // Snapshots hold none.
+		s.bases[t.typ] = s.target
+	}
 	if s.subscribeWhole(t, r, now) {
 		s.resubscribe(t, &request{unsubscribe: r.unsubscribe}, now)
 		return
 	}
 	// The legacy form: a first request without names asks for everything. Later, no names mean no change.
 	all := len(r.subscribe) == 0
-	has := possessionsOf(r.versions, t.base, t.typ, s.wholeFrom)
+	has := possessionsOf(r.versions, s.target, t.typ, s.wholeFrom)
 	t.names.expect(len(r.subscribe))
 	for _, name := range r.subscribe {
 		if name == wildcard {
@@ -68,12 +71,13 @@ func (s *session) wildcardFirst(t *typeState, has possessions) {
 		t.mustAnswer, t.asked = true, true // Secrets are asked for by name: there is nothing to list.
 		return
 	}
+	base := s.bases[t.typ]
 	for name, version := range has.other {
-		if t.base.Get(t.typ, name) == nil && !t.names.has(name) {
+		if base.Get(t.typ, name) == nil && !t.names.has(name) {
 			s.removals.add(cache.Ref{Type: t.typ, Name: strings.Clone(name)}, had{version: strings.Clone(version)})
 		}
 	}
-	if has.some < t.base.Len(t.typ) || t.awaited.len() > 0 {
+	if has.some < base.Len(t.typ) || t.awaited.len() > 0 {
 		s.wildcardRest(t, has)
 	}
 	t.asked = t.asked || s.waits(t)
@@ -81,12 +85,13 @@ func (s *session) wildcardFirst(t *typeState, has possessions) {
 
 // wildcardRest queues what the client does not have.
 func (s *session) wildcardRest(t *typeState, has possessions) {
-	if has.nothing() && t.names.count == 0 && t.base.Len(t.typ) >= s.wholeFrom {
-		t.queue.whole = members{whole: t.base.Listing(t.typ)}
+	base := s.bases[t.typ]
+	if has.nothing() && t.names.count == 0 && base.Len(t.typ) >= s.wholeFrom {
+		t.queue.whole = members{whole: base.Listing(t.typ)}
 		return
 	}
-	t.queue.grow(t.base.Len(t.typ) - has.some - len(has.other))
-	t.base.All(t.typ, func(res *cache.Resource) bool {
+	t.queue.grow(base.Len(t.typ) - has.some - len(has.other))
+	s.bases[t.typ].All(t.typ, func(res *cache.Resource) bool {
 		switch version := has.version(res.Name()); {
 		case version == res.Version():
 			t.awaited.pay(res.Name())
@@ -132,7 +137,7 @@ func (s *session) subscribeAll(t *typeState) {
 	if t.typ == cache.Secret {
 		return
 	}
-	t.base.All(t.typ, func(res *cache.Resource) bool {
+	s.bases[t.typ].All(t.typ, func(res *cache.Resource) bool {
 		if !t.names.has(res.Name()) {
 			s.enqueue(t, entry{name: res.Name(), res: res}, false)
 		}
@@ -147,7 +152,7 @@ func (s *session) answer(t *typeState, name string, fresh bool, now time.Time) {
 		s.askSecret(name, "", now)
 		return
 	}
-	e := entry{name: name, res: t.get(name), asked: true, fresh: fresh}
+	e := entry{name: name, res: s.get(t, name), asked: true, fresh: fresh}
 	if !fresh {
 		e.had = t.has(name, e.res)
 	}
@@ -214,7 +219,7 @@ func (t *typeState) inBatches(name string) *entry {
 func (s *session) answerUnsure(t *typeState) {
 	for _, name := range sortedKeys(t.unsure) {
 		if t.names.has(name) {
-			s.enqueue(t, entry{name: name, res: t.get(name), asked: true}, false)
+			s.enqueue(t, entry{name: name, res: s.get(t, name), asked: true}, false)
 		}
 	}
 	t.unsure = nil
@@ -229,11 +234,11 @@ func (s *session) unsubscribe(t *typeState, name string) {
 	if !t.names.has(name) {
 		return
 	}
-	name = intern(t.base.Get(t.typ, name), name)
+	name = intern(s.bases[t.typ].Get(t.typ, name), name)
 	t.names.remove(name)
 	if t.wildcard && t.typ != cache.Secret {
 		// The client cannot know whether the wildcard still holds the name: it is told.
-		res := t.get(name)
+		res := s.get(t, name)
 		s.enqueue(t, entry{name: name, res: res, had: t.has(name, res), asked: true}, false)
 		return
 	}

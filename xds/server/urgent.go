@@ -43,7 +43,7 @@ func (s *session) followAll(clusters []entry) {
 // follow queues an assignment again. What is sent is what the client has: new endpoints wait until the cluster, which may
 // have to know their identities, is acknowledged.
 func (s *session) follow(t *typeState, name string) {
-	res := t.get(name)
+	res := s.get(t, name)
 	e := entry{name: name, res: res, had: t.has(name, res), asked: true}
 	if again := t.inBatches(name); again != nil {
 		if again.had.res == nil {

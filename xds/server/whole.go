@@ -11,15 +11,16 @@ import (
 // for its endpoints: what the stream keeps of it is a pointer to what all streams share. It reports whether
 // the request is of that kind.
 func (s *session) subscribeWhole(t *typeState, r *request, now time.Time) bool {
-	if t.typ == cache.Secret || len(r.subscribe) < max(s.wholeFrom, t.base.Len(t.typ)-t.base.Len(t.typ)/4) {
+	base := s.bases[t.typ]
+	if t.typ == cache.Secret || len(r.subscribe) < max(s.wholeFrom, base.Len(t.typ)-base.Len(t.typ)/4) {
 		return false
 	}
-	l := t.base.Listing(t.typ)
+	l := base.Listing(t.typ)
 	asked, ok := askedOf(l.Names(), r.subscribe)
 	if !ok {
 		return false
 	}
-	t.names.adopt(t.base, l, asked)
+	t.names.adopt(&s.bases[t.typ], l, asked)
 	has := compare(l, r.versions)
 	if asked.all() && has.nothing() {
 		t.askWhole(members{whole: l, asked: true})
