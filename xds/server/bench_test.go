@@ -92,8 +92,10 @@ func benchAnswer(b *testing.B, s *session, now time.Time) (sent int) {
 	b.Helper()
 	for _, r := range s.take() {
 		sent += r.push.Resources
-		if f := s.types[r.push.Type].flight; f != nil {
-			if err := s.onRequest(now, &request{typ: r.push.Type, known: true, nonce: f.nonce}); err != nil {
+		typ := r.push.Type
+		r.reuse()
+		if f := s.types[typ].flight; f.flies() {
+			if err := s.onRequest(now, &request{typ: typ, known: true, nonce: f.nonce}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -27,6 +27,7 @@ type carrier interface {
 type link interface {
 	Tell(events transport.Events)
 	Receive(read func(message []byte)) (bool, error)
+	// Send looks at no message any more once it has said that all is on its way.
 	Send(messages ...[][]byte) bool
 	End(err error)
 	Context() context.Context
@@ -38,34 +39,50 @@ type wire struct {
 	// sotw says that the form is that of the state of the world.
 	sotw   bool
 	decode func(r *request, message []byte) error
-	chunks func(r *response) [][]byte
-	last   request
+	chunks func(r *response, to [][]byte) [][]byte
+	// read decodes a message into last; full says that one is there.
+	read        func(message []byte)
+	first, full bool
+	last        request
 }
 
 func newDeltaWire(l link) *wire {
-	return &wire{link: l, decode: (*request).decode, chunks: (*response).chunks}
+	w := &wire{link: l, decode: (*request).decode, chunks: (*response).chunks}
+	w.read = w.onMessage
+	return w
 }
 
 func newSotwWire(l link) *wire {
 	decode := func(r *request, message []byte) error { return (*sotwRequest)(r).decode(message) }
-	return &wire{link: l, sotw: true, decode: decode, chunks: (*response).sotwChunks}
+	w := &wire{link: l, sotw: true, decode: decode, chunks: (*response).sotwChunks}
+	w.read = w.onMessage
+	return w
+}
+
+func (w *wire) onMessage(message []byte) {
+	w.last, w.full = request{first: w.first}, true
+	w.last.malformed = w.decode(&w.last, message)
 }
 
 func (w *wire) receive(first bool) (*request, error) {
-	w.last = request{first: first}
-	came, err := w.Receive(func(message []byte) { w.last.malformed = w.decode(&w.last, message) })
+	w.first = first
+	came, err := w.Receive(w.read)
 	if !came {
+		if w.full { // Its names may be many.
+			w.last, w.full = request{}, false
+		}
 		return nil, err
 	}
 	return &w.last, nil
 }
 
 func (w *wire) send(responses []*response) bool {
-	messages := make([][][]byte, len(responses))
-	for i, r := range responses {
-		messages[i] = w.chunks(r)
+	p := packed(responses, w.chunks)
+	if !w.Send(p.messages...) {
+		return false
 	}
-	return w.Send(messages...)
+	p.reuse()
+	return true
 }
 
 // caller is who asks for a stream, before it is known whether he may.

@@ -144,7 +144,7 @@ func (t *typeState) lagging() (first []LaggingInfo, all int) {
 			}
 		}
 	}
-	if t.flight != nil {
+	if t.flight.flies() {
 		count(t.flight.members, true)
 	}
 	for _, batch := range t.batches {

@@ -6,7 +6,7 @@ import (
 	"outrigger.dev/outrigger/xds/cache"
 )
 
-// flight is a response that the client has not answered yet.
+// flight is a response that the client has not answered yet; without a nonce, none.
 type flight struct {
 	nonce   string
 	members members
@@ -14,8 +14,10 @@ type flight struct {
 	sentAt  time.Time
 }
 
-// has reports whether the name is a member; a nil flight has none.
-func (f *flight) has(name string) bool { return f != nil && f.members.has(name) }
+func (f *flight) flies() bool { return f.nonce != "" }
+
+// has reports whether the name is a member.
+func (f *flight) has(name string) bool { return f.members.has(name) }
 
 func holds(members []entry, name string) bool {
 	for i := range members {
@@ -30,17 +32,17 @@ func holds(members []entry, name string) bool {
 // is served all the same.
 func (s *session) answered(t *typeState, r *request, now time.Time) {
 	f := t.flight
-	ours := f != nil && r.nonce == f.nonce
+	ours := f.flies() && r.nonce == f.nonce
 	if !ours {
 		s.asked++
 	}
 	switch {
 	case ours && r.refused:
-		t.flight = nil
-		s.nack(t, f, r.problem, now)
+		t.flight = flight{}
+		s.nack(t, &f, r.problem, now)
 		s.countDown(t.typ, now)
 	case ours:
-		t.flight = nil
+		t.flight = flight{}
 		t.acked += uint64(f.members.len())
 		s.observer.Acked(t.typ, now.Sub(f.sentAt))
 		s.done(t, f.members, now)

@@ -205,7 +205,7 @@ func (p *play) sent() bool {
 	seen := map[cache.Type]bool{}
 	for _, r := range p.session.take() {
 		var message discovery.DeltaDiscoveryResponse
-		if err := proto.Unmarshal(bytes.Join(r.chunks(), nil), &message); err != nil {
+		if err := proto.Unmarshal(bytes.Join(r.chunks(nil), nil), &message); err != nil {
 			p.t.Fatalf("a response cannot be read: %v", err)
 		}
 		typ := r.push.Type
@@ -230,7 +230,7 @@ func (p *play) sent() bool {
 			p.t.Fatalf("%s was not asked for", typ)
 		case seen[typ]:
 			p.t.Fatalf("two responses of %s", typ)
-		case p.session.types[typ].flight == nil || message.Nonce != p.session.types[typ].flight.nonce:
+		case p.session.types[typ].flight.nonce == "" || message.Nonce != p.session.types[typ].flight.nonce:
 			p.t.Fatalf("%s: nonce %q is not in flight", typ, message.Nonce)
 		}
 		seen[typ] = true

@@ -117,13 +117,13 @@ func (st *stream) mayOpen() int {
 // begin makes the state machine.
 func (st *stream) begin(snapshot *cache.Snapshot, agent string) {
 	if st.isSotw() {
-		s := newSotwSession(st.server.settings, st.peer, snapshot, st.nonces)
+		s := newSotwSession(st.server.settings, st.peer, snapshot, st.server.nonces)
 		s.agent = agent
 		st.session = s
 		return
 	}
 	st.secrets = st.server.config.Secrets.Open(st.peer, func() { st.mailbox.put(st.onSecretsChanged) })
-	st.delta = newSession(st.server.settings, st.peer, snapshot, st.nonces)
+	st.delta = newSession(st.server.settings, st.peer, snapshot, st.server.nonces)
 	st.delta.agent = agent
 	st.session = st.delta
 }

@@ -28,7 +28,7 @@ func (s *session) overtake(since *cache.Snapshot) {
 		return
 	}
 	t := &s.types[cache.Endpoints]
-	if s.types[cache.Cluster].flight == nil || t.wildcard {
+	if !s.types[cache.Cluster].flight.flies() || t.wildcard {
 		return
 	}
 	for _, changed := range s.latest.Since(since, cache.Endpoints) {

@@ -117,7 +117,7 @@ func (t *typeState) setAside(e entry, presses bool) {
 
 // respond puts a response into the outbox and into flight.
 func (s *session) respond(t *typeState, m members, now time.Time) {
-	r := &response{members: m, push: Push{Type: t.typ}}
+	r := newResponse(Push{Type: t.typ}, m)
 	var removed []string
 	if m.whole != nil {
 		r.push.Resources, r.push.Bytes = m.len(), m.whole.Size()
@@ -128,11 +128,11 @@ func (s *session) respond(t *typeState, m members, now time.Time) {
 	if t.typ == cache.Cluster && s.requested.has(cache.Endpoints) {
 		s.followAll(m.list())
 	}
-	nonce := s.nextNonce()
+	nonce := nonceFrom(s.nonces)
 	r.push.Removed = len(removed)
 	r.frame(s.heads.typed[t.typ], nonce, s.target.Rev(), removed)
 	t.sent += uint64(m.len())
-	t.flight = &flight{nonce: nonce, members: m, bytes: r.push.Bytes, sentAt: now}
+	t.flight = flight{nonce: nonce, members: m, bytes: r.push.Bytes, sentAt: now}
 	s.outbox = append(s.outbox, r)
 }
 

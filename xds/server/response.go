@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -8,7 +9,8 @@ import (
 	"outrigger.dev/outrigger/xds/cache"
 )
 
-// response is a DeltaDiscoveryResponse: a head and a tail of its own and shared chunks between. It is immutable.
+// response is a DeltaDiscoveryResponse: a head and a tail of its own and shared chunks between. It is immutable until it
+// is used again.
 type response struct {
 	push Push
 	// head holds all fields but the resources and the nonce.
@@ -17,6 +19,8 @@ type response struct {
 	members members
 	// tail holds the nonce. It is last so that only who has read the whole message can answer it.
 	tail []byte
+	// room is where head and tail are, or may be.
+	room []byte
 }
 
 // Fields of DeltaDiscoveryResponse.
@@ -29,18 +33,18 @@ const (
 	controlPlaneID        = 1
 )
 
-// chunks returns the message in pieces, those of resources without a copy.
-func (r *response) chunks() [][]byte {
+// chunks appends the message in pieces, those of resources without a copy.
+func (r *response) chunks(to [][]byte) [][]byte {
 	if whole := r.members.whole; whole != nil {
-		return [][]byte{r.head, whole.Chunks(), r.tail}
+		return append(to, r.head, whole.Chunks(), r.tail)
 	}
-	out := append(make([][]byte, 0, 2+r.push.Resources), r.head)
+	to = append(slices.Grow(to, 2+r.push.Resources), r.head)
 	for i := range r.members.entries {
 		if res := r.members.entries[i].res; res != nil {
-			out = append(out, res.Chunk())
+			to = append(to, res.Chunk())
 		}
 	}
-	return append(out, r.tail)
+	return append(to, r.tail)
 }
 
 // heads makes the heads of responses.
@@ -71,7 +75,7 @@ func (r *response) frame(prefix []byte, nonce string, rev cache.Rev, removed []s
 	for _, name := range removed {
 		size += len(name) + 4
 	}
-	b := append(make([]byte, 0, size), prefix...)
+	b := append(slices.Grow(r.room[:0], size), prefix...)
 	var digits [20]byte
 	b = appendBytes(b, responseSystemVersion, strconv.AppendUint(digits[:0], uint64(rev), 10))
 	for _, name := range removed {
@@ -79,7 +83,7 @@ func (r *response) frame(prefix []byte, nonce string, rev cache.Rev, removed []s
 	}
 	end := len(b)
 	b = appendString(b, responseNonce, nonce)
-	r.head, r.tail = b[:end:end], b[end:]
+	r.head, r.tail, r.room = b[:end:end], b[end:], b
 	r.push.Bytes += len(b)
 }
 

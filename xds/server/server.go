@@ -19,6 +19,7 @@ type Server struct {
 	settings *settings
 	gate     *gate
 	line     *line
+	nonces   *nonceSource
 
 	draining chan struct{} // closed by Drain
 	ended    chan struct{} // closed when Drain has lost patience
@@ -37,7 +38,7 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config: config, gate: newGate(config), line: newLine(runtime.GOMAXPROCS(0)),
+		config: config, gate: newGate(config), line: newLine(runtime.GOMAXPROCS(0)), nonces: newNonceSource(),
 		draining: make(chan struct{}), ended: make(chan struct{}),
 		streams: map[*stream]struct{}{}, tenants: map[string]*tenant{},
 	}

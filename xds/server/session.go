@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -77,7 +76,7 @@ type typeState struct {
 	// absent says that the client was waited for in vain: it never asks for the type.
 	absent bool
 
-	flight *flight
+	flight flight
 	// queue is what is to be sent; batches go before it, each as a response of its own.
 	queue   queue
 	batches [][]entry
@@ -149,7 +148,7 @@ func (s *session) onDrain() { s.draining = true }
 func (s *session) onTimer(now time.Time) error {
 	for m := s.stirred; m != 0; m &= m - 1 {
 		t := &s.types[m.first()]
-		if t.flight != nil && now.Sub(t.flight.sentAt) >= s.timing.Ack {
+		if t.flight.flies() && now.Sub(t.flight.sentAt) >= s.timing.Ack {
 			return status.Errorf(codes.DeadlineExceeded, "no answer to a response of %s for %s", t.typ, s.timing.Ack)
 		}
 	}
@@ -188,7 +187,7 @@ func (s *session) deadline(now time.Time) time.Time {
 	var next time.Time
 	for m := s.stirred; m != 0; m &= m - 1 {
 		t := &s.types[m.first()]
-		if t.flight != nil {
+		if t.flight.flies() {
 			earliest(&next, t.flight.sentAt.Add(s.timing.Ack))
 		}
 		if !t.blockedAt.IsZero() && t.asked {
@@ -218,7 +217,7 @@ func (s *session) take() []*response {
 // idle reports whether nothing is in flight.
 func (s *session) idle() bool {
 	for m := s.stirred; m != 0; m &= m - 1 {
-		if s.types[m.first()].flight != nil {
+		if s.types[m.first()].flight.flies() {
 			return false
 		}
 	}
@@ -422,14 +421,7 @@ func (s *session) answerUnknown(r *request) {
 			missing = append(missing, name)
 		}
 	}
-	out := &response{push: Push{Type: cache.Type(cache.NumTypes), Removed: len(missing)}}
-	out.frame(s.heads.of(r.url), s.nextNonce(), s.target.Rev(), missing)
+	out := newResponse(Push{Type: cache.Type(cache.NumTypes), Removed: len(missing)}, members{})
+	out.frame(s.heads.of(r.url), nonceFrom(s.nonces), s.target.Rev(), missing)
 	s.outbox = append(s.outbox, out)
-}
-
-// nonceBits is enough that a client does not hit a nonce by trying, which takes a message for each.
-const nonceBits = 50
-
-func (s *session) nextNonce() string {
-	return strconv.FormatUint(s.nonces.Uint64()>>(64-nonceBits), 36)
 }

@@ -98,7 +98,7 @@ func (o *sotwOwn) drain() {
 
 // decodeSotw reads the bytes of a response with the stock library.
 func decodeSotw(r *response) *discovery.DiscoveryResponse {
-	b := bytes.Join(r.sotwChunks(), nil)
+	b := bytes.Join(r.sotwChunks(nil), nil)
 	if len(b) != r.push.Bytes {
 		panic(fmt.Sprintf("%d bytes, said %d", len(b), r.push.Bytes))
 	}

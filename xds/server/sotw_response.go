@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"outrigger.dev/outrigger/xds/cache"
@@ -14,20 +16,19 @@ const (
 	sotwResponseControlPlane = 6
 )
 
-// sotwChunks returns a message of newSotwResponse in pieces, its bodies, the same bytes as in a delta response, without a copy.
-func (r *response) sotwChunks() [][]byte {
+// sotwChunks appends a message of newSotwResponse in pieces, its bodies, the same bytes as in a delta response, without a copy.
+func (r *response) sotwChunks(to [][]byte) [][]byte {
 	entries := r.members.entries
-	out := append(make([][]byte, 0, 2+len(entries)), r.head)
+	to = append(slices.Grow(to, 2+len(entries)), r.head)
 	for i := range entries {
-		out = append(out, entries[i].res.AnyChunk())
+		to = append(to, entries[i].res.AnyChunk())
 	}
-	return append(out, r.tail)
+	return append(to, r.tail)
 }
 
 // newSotwResponse frames a response. The nonce is last, so that only who has read the whole message can answer it.
 func (h *heads) newSotwResponse(typ cache.Type, url string, resources []*cache.Resource) *response {
-	r := &response{push: Push{Type: typ, Resources: len(resources)}}
-	r.members.entries = make([]entry, len(resources))
+	r := newResponse(Push{Type: typ, Resources: len(resources)}, members{entries: make([]entry, len(resources))})
 	for i, res := range resources {
 		r.members.entries[i] = entry{name: res.Name(), res: res}
 		r.push.Bytes += len(res.AnyChunk())

@@ -156,7 +156,7 @@ func (s *sotwSession) send(t *sotwType, members []*cache.Resource, now time.Time
 		f.version = stateOf(members)
 	}
 	r := s.heads.newSotwResponse(t.typ, t.typ.URL(), members)
-	t.nonce = s.nextNonce()
+	t.nonce = nonceFrom(s.nonces)
 	r.seal(f.version, t.nonce)
 	f.bytes = r.push.Bytes
 	t.flight, t.mustAnswer, t.asked, t.stale = f, false, false, false

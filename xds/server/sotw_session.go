@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"time"
 
@@ -228,12 +227,8 @@ func (s *sotwSession) answerUnknown(r *request) {
 		url = r.typ.URL()
 	}
 	out := s.heads.newSotwResponse(cache.Type(cache.NumTypes), url, nil)
-	out.seal(stateOf(nil), s.nextNonce())
+	out.seal(stateOf(nil), nonceFrom(s.nonces))
 	s.outbox = append(s.outbox, out)
-}
-
-func (s *sotwSession) nextNonce() string {
-	return strconv.FormatUint(s.nonces.Uint64()>>(64-nonceBits), 36)
 }
 
 // cloned returns a name that does not keep the whole request alive.

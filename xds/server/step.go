@@ -50,7 +50,7 @@ func (s *session) waits(t *typeState) bool {
 
 // trySend makes the next response of a type, if it may go. One is in flight per type.
 func (s *session) trySend(t *typeState, now time.Time) {
-	for s.requested.has(t.typ) && t.flight == nil && !s.draining && s.waits(t) {
+	for s.requested.has(t.typ) && !t.flight.flies() && !s.draining && s.waits(t) {
 		if !s.mayGo(t, now) {
 			return
 		}
@@ -75,7 +75,7 @@ func (s *session) mayGo(t *typeState, now time.Time) bool {
 func (s *session) behind(typ cache.Type) bool {
 	for m := s.stirred.before(typ); m != 0; m &= m - 1 {
 		t := &s.types[m.first()]
-		if t.flight != nil || s.requested.has(t.typ) && s.waits(t) || t.awaits() {
+		if t.flight.flies() || s.requested.has(t.typ) && s.waits(t) || t.awaits() {
 			return true
 		}
 	}

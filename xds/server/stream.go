@@ -2,11 +2,9 @@ package server
 
 import (
 	"context"
-	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -20,44 +18,44 @@ import (
 // something for it takes its turn and does all that follows: who read a message from the client, or a
 // goroutine of the server's line for mail and newer snapshots.
 type stream struct {
-	server    *Server
-	peer      Peer
-	left      func() // tells who let the peer in; nil: nobody
-	carrier   carrier
-	openedAt  time.Time
-	nonces    rand.Source
-	turn      turn
-	mailbox   mailbox
-	inquiries inquiries
-	came      chan struct{} // of capacity one: something came while the stream was opened
-	live      atomic.Bool   // it is open: mail is opened from now on
-	heard     atomic.Int64  // when the last message came, in Unix nanoseconds
-	done      chan struct{} // closed at the end
+	// What every event looks at comes first, as in a session.
 
-	superseded bool // under the server's mu: it has been told to end
+	server  *Server
+	turn    turn
+	live    atomic.Bool // it is open: mail is opened from now on
+	mailbox mailbox
+	heard   atomic.Int64 // when the last message came, in Unix nanoseconds
+	carrier carrier
 
-	// All below belongs to whoever has the turn.
+	// Of these, whoever has the turn is the owner.
 	session machine
 	// delta is session where that serves secrets, else nil.
 	delta   *session
 	sub     *cache.Subscription
-	secrets SecretSession
 	sendDue time.Time // zero when nothing is being sent
 	pace    pace
+	armed   time.Time
+	timer   *time.Timer
 	inGate  bool
 	gateDue time.Time
-	timer   *time.Timer
-	armed   time.Time
+	secrets SecretSession
+
+	peer      Peer
+	left      func() // tells who let the peer in; nil: nobody
+	openedAt  time.Time
+	inquiries inquiries
+	came      chan struct{} // of capacity one: something came while the stream was opened
+	done      chan struct{} // closed at the end
+
+	superseded bool // under the server's mu: it has been told to end
 }
 
 // maxOutbox is how many responses may wait before no more requests are read.
 const maxOutbox = 16
 
 func newStream(s *Server, carrier carrier) *stream {
-	var seed [32]byte
-	_, _ = crand.Read(seed[:]) // It never fails.
 	st := &stream{
-		server: s, carrier: carrier, openedAt: time.Now(), nonces: rand.NewChaCha8(seed),
+		server: s, carrier: carrier, openedAt: time.Now(),
 		came: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	st.mailbox.wake = st.wake
