@@ -8,13 +8,13 @@ import (
 
 // flight is a response that the client has not answered yet; without a nonce, none.
 type flight struct {
-	nonce   string
+	nonce   nonce
 	members members
 	bytes   int
 	sentAt  time.Time
 }
 
-func (f *flight) flies() bool { return f.nonce != "" }
+func (f *flight) flies() bool { return f.nonce.some() }
 
 // has reports whether the name is a member.
 func (f *flight) has(name string) bool { return f.members.has(name) }
@@ -47,6 +47,7 @@ func (s *session) answered(t *typeState, r *request, now time.Time) {
 		s.observer.Acked(t.typ, now.Sub(f.sentAt))
 		s.done(t, f.members, now)
 		s.countDown(t.typ, now)
+		t.queue.reuse(f.members.entries)
 	case r.refused:
 		t.nacked++
 		s.report(Nack{Peer: s.peer, Type: t.typ, Agent: s.agent, Error: r.problem}, now)

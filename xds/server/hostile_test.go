@@ -106,7 +106,7 @@ func TestUnreadResponses(t *testing.T) {
 func TestNonceIsLast(t *testing.T) {
 	res := cache.NewResource(cache.ResourceConfig{Type: cache.Cluster, Name: "a", Version: "1", Body: []byte("body")})
 	r := &response{members: members{entries: []entry{{name: "a", res: res}, {name: "b"}}}, push: Push{Resources: 1, Bytes: len(res.Chunk())}}
-	r.frame(newHeads("outrigger").typed[cache.Cluster], "nonce", 7, []string{"b"})
+	r.frame(newHeads("outrigger").typed[cache.Cluster], nonceOf("nonce"), 7, []string{"b"})
 	wire := bytes.Join(r.chunks(nil), nil)
 	if want := appendString(nil, responseNonce, "nonce"); !bytes.HasSuffix(wire, want) || bytes.Count(wire, want) != 1 {
 		t.Errorf("the nonce is not last in %q", wire)

@@ -20,7 +20,7 @@ type machine interface {
 	// deadline is when onTimer is to be called; zero if never.
 	deadline(now time.Time) time.Time
 
-	// take returns the responses to be sent, in order; waiting counts those that were not taken.
+	// take returns the responses to be sent, in order, which holds good until the next event; waiting counts those that were not taken.
 	take() []*response
 	waiting() int
 	// idle reports whether no response is in flight.

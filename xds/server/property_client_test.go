@@ -50,7 +50,7 @@ func (w *world) take(c *clientType) {
 }
 
 // refuse rejects a whole response.
-func (w *world) refuse(c *clientType, r *response, nonce string) {
+func (w *world) refuse(c *clientType, r *response, nonce nonce) {
 	c.nacked = true
 	for _, e := range r.members.list() {
 		c.told[e.name] = ""

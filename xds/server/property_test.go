@@ -173,7 +173,7 @@ func (w *world) first(c *clientType, names []string) {
 }
 
 func (w *world) request(r *request) {
-	w.rt.Logf("%s > %s +%v -%v have %v nonce %q refused %t", w.now.Format("04:05.000"), r.typ, r.subscribe, r.unsubscribe, r.versions, r.nonce, r.refused)
+	w.rt.Logf("%s > %s +%v -%v have %v nonce %q refused %t", w.now.Format("04:05.000"), r.typ, r.subscribe, r.unsubscribe, r.versions, r.nonce.bytes(), r.refused)
 	if err := w.session.onRequest(w.now, r); err != nil {
 		w.rt.Fatalf("request: %v", err)
 	}
@@ -206,6 +206,7 @@ func (w *world) check(r *response) {
 		w.rt.Fatalf("two responses of %s in flight", c.typ)
 	}
 	w.sent++
+	r = kept(r)
 	c.inbox, c.inboxAt, c.inboxSeq = r, w.now, w.sent
 	seen := map[string]bool{}
 	for _, e := range r.members.list() {
@@ -221,6 +222,13 @@ func (w *world) check(r *response) {
 		delete(c.asked, e.name)
 		delete(c.owed, e.name)
 	}
+}
+
+// kept is a response that its acknowledgement does not end.
+func kept(r *response) *response {
+	return &response{push: r.push, members: members{
+		entries: slices.Clone(r.members.entries), whole: r.members.whole, asked: r.members.asked,
+	}}
 }
 
 func (w *world) checkRemoval(c *clientType, name string) {

@@ -62,6 +62,17 @@ func (q *queue) spill() {
 	q.whole, q.index = members{}, nil
 }
 
+// maxSpare is how many entries there is room for in what an empty queue keeps.
+const maxSpare = 4
+
+// reuse gives an empty queue the memory of entries that nobody needs any more.
+func (q *queue) reuse(entries []entry) {
+	if q.list == nil && cap(entries) > 0 && cap(entries) <= maxSpare {
+		clear(entries)
+		q.list = entries[:0]
+	}
+}
+
 // grow makes room for entries.
 func (q *queue) grow(entries int) {
 	if entries > 0 {

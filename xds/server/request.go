@@ -28,7 +28,7 @@ type request struct {
 	subscribe   []string
 	unsubscribe []string
 	versions    []held // initial_resource_versions
-	nonce       string
+	nonce       nonce
 	refused     bool // there is an error_detail
 	problem     string
 }
@@ -112,7 +112,7 @@ func (r *request) take(w *walk, k keeper) (err error) {
 		h, err = decodeHeld(w, k)
 		r.versions = append(r.versions, h)
 	case requestNonce:
-		return text(&r.nonce, w.value())
+		return r.setNonce(w.value())
 	case requestError:
 		r.refused = true
 		return r.decodeError(w.value())
@@ -129,6 +129,14 @@ func (r *request) setType(url []byte) error {
 	}
 	r.known = false
 	return text(&r.url, url)
+}
+
+func (r *request) setNonce(value []byte) error {
+	if !utf8.Valid(value) {
+		return errNotUTF8
+	}
+	r.nonce = nonceOf(value)
+	return nil
 }
 
 // decodeHeld reads an entry of initial_resource_versions, at which w stands.

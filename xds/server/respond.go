@@ -133,7 +133,7 @@ func (s *session) respond(t *typeState, m members, now time.Time) {
 	r.frame(s.heads.typed[t.typ], nonce, s.target.Rev(), removed)
 	t.sent += uint64(m.len())
 	t.flight = flight{nonce: nonce, members: m, bytes: r.push.Bytes, sentAt: now}
-	s.outbox = append(s.outbox, r)
+	s.post(r)
 }
 
 // respondEach books the entries of a response and returns the names that it says are missing or removed.

@@ -70,8 +70,8 @@ func (h *heads) of(url string) []byte {
 }
 
 // frame sets the fields besides the resources, and adds their size to that of the message.
-func (r *response) frame(prefix []byte, nonce string, rev cache.Rev, removed []string) {
-	size := len(prefix) + len(nonce) + 32
+func (r *response) frame(prefix []byte, nonce nonce, rev cache.Rev, removed []string) {
+	size := len(prefix) + nonceBytes + 32
 	for _, name := range removed {
 		size += len(name) + 4
 	}
@@ -82,7 +82,7 @@ func (r *response) frame(prefix []byte, nonce string, rev cache.Rev, removed []s
 		b = appendString(b, responseRemoved, name)
 	}
 	end := len(b)
-	b = appendString(b, responseNonce, nonce)
+	b = appendBytes(b, responseNonce, nonce.bytes())
 	r.head, r.tail, r.room = b[:end:end], b[end:], b
 	r.push.Bytes += len(b)
 }

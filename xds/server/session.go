@@ -46,6 +46,8 @@ type session struct {
 	// wokenAt is when latest first differed from target; zero while it does not.
 	wokenAt time.Time
 	outbox  []*response
+	// one has room for the usual outbox.
+	one [1]*response
 	// ahead are the assignments that overtook the round, in the place of what their base holds; nil for none.
 	ahead map[string]*cache.Resource
 	// asked counts the requests that answered nothing of ours.
@@ -207,11 +209,18 @@ func earliest(next *time.Time, t time.Time) {
 	}
 }
 
-// take returns the responses to be sent, in order.
+// take returns the responses to be sent, in order. They are to be looked at before the next event.
 func (s *session) take() []*response {
 	out := s.outbox
 	s.outbox = nil
 	return out
+}
+
+func (s *session) post(r *response) {
+	if s.outbox == nil {
+		s.outbox = s.one[:0]
+	}
+	s.outbox = append(s.outbox, r)
 }
 
 // idle reports whether nothing is in flight.
@@ -410,7 +419,7 @@ func (s *session) invalid(problem string) error {
 
 // answerUnknown answers the names of a type that is not served as missing, without remembering them.
 func (s *session) answerUnknown(r *request) {
-	if len(r.subscribe) == 0 && r.nonce != "" {
+	if len(r.subscribe) == 0 && r.nonce.some() {
 		return // It answers a response of ours.
 	}
 	seen := make(map[string]struct{}, len(r.subscribe))
@@ -423,5 +432,5 @@ func (s *session) answerUnknown(r *request) {
 	}
 	out := newResponse(Push{Type: cache.Type(cache.NumTypes), Removed: len(missing)}, members{})
 	out.frame(s.heads.of(r.url), nonceFrom(s.nonces), s.target.Rev(), missing)
-	s.outbox = append(s.outbox, out)
+	s.post(out)
 }

@@ -55,7 +55,7 @@ func compareSotwRequests(t *testing.T, ours *request, stock *discovery.Discovery
 	if err := shown(&problem, clip([]byte(stock.GetErrorDetail().GetMessage()), maxProblem)); err != nil {
 		t.Fatal(err)
 	}
-	if url != stock.TypeUrl || ours.nonce != stock.ResponseNonce || ours.stateVersion() != stock.VersionInfo ||
+	if url != stock.TypeUrl || ours.nonce != nonceOf(stock.ResponseNonce) || ours.stateVersion() != stock.VersionInfo ||
 		!slices.Equal(ours.subscribe, stock.ResourceNames) || ours.refused != (stock.ErrorDetail != nil) || ours.problem != problem {
 		t.Fatalf("got %+v, want %v", ours, stock)
 	}
@@ -83,7 +83,7 @@ type sotwPlay struct {
 	store   *cache.Store
 	sub     *cache.Subscription
 	session *sotwSession
-	nonces  [cache.NumTypes]string
+	nonces  [cache.NumTypes]nonce
 	open    [cache.NumTypes]bool // a response is not answered
 }
 
@@ -135,7 +135,7 @@ func (p *sotwPlay) request(typ cache.Type, names, how byte) error {
 		r.nonce = p.nonces[typ]
 		p.open[typ] = false
 	case 2:
-		r.nonce = "guess"
+		r.nonce = nonceOf("guess")
 	}
 	if how&8 != 0 {
 		r.versions = []held{{version: stateOf(p.session.types[typ].wanted(p.session.latest))}}
@@ -161,7 +161,7 @@ func (p *sotwPlay) drain() {
 			p.t.Fatalf("two responses of %s in flight", typ)
 		}
 		seen[typ], p.open[typ] = true, true
-		p.nonces[typ] = decodeSotw(r).Nonce
+		p.nonces[typ] = nonceOf(decodeSotw(r).Nonce)
 	}
 }
 

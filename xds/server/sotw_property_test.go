@@ -106,7 +106,7 @@ func (w *sotwWorld) request(c *sotwSide, refuse bool) {
 	c.requested = true
 	names := slices.Sorted(maps.Keys(c.names))
 	w.rt.Logf("%s > %s %v version %q nonce %q refused %t", w.now.Format("04:05"), c.typ, names, c.version, c.nonce, refuse)
-	r := &request{typ: c.typ, known: true, subscribe: names, nonce: c.nonce, refused: refuse}
+	r := &request{typ: c.typ, known: true, subscribe: names, nonce: nonceOf(c.nonce), refused: refuse}
 	if c.version != "" {
 		r.versions = []held{{version: c.version}}
 	}

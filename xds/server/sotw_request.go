@@ -43,7 +43,7 @@ func (q *sotwRequest) take(w *walk, k keeper) (err error) {
 	case sotwRequestTypeURL:
 		return r.setType(w.value())
 	case sotwRequestNonce:
-		return text(&r.nonce, w.value())
+		return r.setNonce(w.value())
 	case sotwRequestError:
 		r.refused = true
 		return r.decodeError(w.value())

@@ -43,8 +43,8 @@ func (h *heads) newSotwResponse(typ cache.Type, url string, resources []*cache.R
 }
 
 // seal sets version and nonce.
-func (r *response) seal(version, nonce string) {
+func (r *response) seal(version string, nonce nonce) {
 	r.head = appendString(r.head, sotwResponseVersion, version)
-	r.tail = appendString(nil, sotwResponseNonce, nonce)
+	r.tail = appendBytes(nil, sotwResponseNonce, nonce.bytes())
 	r.push.Bytes += len(r.head) + len(r.tail)
 }

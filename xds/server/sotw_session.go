@@ -219,7 +219,7 @@ func (s *sotwSession) invalid(problem string) error {
 
 // answerUnknown answers the first request of a type that is not served as empty, without remembering it.
 func (s *sotwSession) answerUnknown(r *request) {
-	if r.nonce != "" {
+	if r.nonce.some() {
 		return // It answers a response of ours.
 	}
 	url := r.url

@@ -19,8 +19,8 @@ type sotwType struct {
 	bytes           int               // of names
 	// told is what the client has or is being sent, of the names that it wants.
 	told map[string]*cache.Resource
-	// nonce is that of the last response, empty while there is none.
-	nonce  string
+	// nonce is that of the last response.
+	nonce  nonce
 	flight *sotwFlight
 	// refused is what the client does not take, by name, known because nothing else was new; refusedSet is the whole set that it refused last.
 	refused    refusedVersions
