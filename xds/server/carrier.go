@@ -40,10 +40,10 @@ type wire struct {
 	sotw   bool
 	decode func(r *request, message []byte) error
 	chunks func(r *response, to [][]byte) [][]byte
-	// read decodes a message into last; full says that one is there.
-	read        func(message []byte)
-	first, full bool
-	last        request
+	// read decodes a message into last, which is nil when none came.
+	read  func(message []byte)
+	first bool
+	last  *request
 }
 
 func newDeltaWire(l link) *wire {
@@ -60,20 +60,30 @@ func newSotwWire(l link) *wire {
 }
 
 func (w *wire) onMessage(message []byte) {
-	w.last, w.full = request{first: w.first}, true
-	w.last.malformed = w.decode(&w.last, message)
+	if w.last == nil {
+		w.last = requests.Get().(*request)
+	}
+	*w.last = request{first: w.first}
+	w.last.malformed = w.decode(w.last, message)
 }
 
 func (w *wire) receive(first bool) (*request, error) {
 	w.first = first
 	came, err := w.Receive(w.read)
 	if !came {
-		if w.full { // Its names may be many.
-			w.last, w.full = request{}, false
-		}
+		w.forget()
 		return nil, err
 	}
-	return &w.last, nil
+	return w.last, nil
+}
+
+// forget has the last message used again.
+func (w *wire) forget() {
+	if w.last != nil {
+		*w.last = request{} // Its names may be many.
+		requests.Put(w.last)
+		w.last = nil
+	}
 }
 
 func (w *wire) send(responses []*response) bool {

@@ -29,7 +29,7 @@
 // subscription.go and names.go (who asked for what), queue.go, urgent.go and overtake.go (what goes ahead), respond.go (from
 // queue to response), flight.go (ACK), refuse.go (NACK: halving, parking),
 // withhold.go, removal.go, sds.go; opening.go, stream.go, turns.go (who is at it), mailbox.go, inquiry.go;
-// carrier.go, request.go and response.go (the wire).
+// carrier.go, parcel.go, nonces.go, request.go and response.go (the wire).
 //
 // Programs of gRPC have a state machine of their own, sotwSession, which a stream
 // drives by the same interface (machine.go): sotw_session.go (events), sotw_type.go

@@ -23,6 +23,14 @@ type nameSet struct {
 // compactFrom is the size from which a set is worth compacting.
 const compactFrom = 64
 
+// knows is has for a name of which the caller knows whether base has it.
+func (n *nameSet) knows(name string, based bool) bool {
+	if member, ok := n.marks[name]; ok {
+		return member
+	}
+	return based && n.base != nil
+}
+
 func (n *nameSet) has(name string) bool {
 	if member, ok := n.marks[name]; ok {
 		return member

@@ -16,6 +16,7 @@ const maxKept = 256
 var (
 	parcels   = sync.Pool{New: func() any { return &parcel{} }}
 	responses = sync.Pool{New: func() any { return &response{} }}
+	requests  = sync.Pool{New: func() any { return &request{} }}
 )
 
 // packed puts responses into a parcel, as chunks makes them messages.

@@ -262,17 +262,17 @@ func (s *session) advance(typ cache.Type) {
 	s.bases[typ] = s.target
 }
 
-// changed takes the difference of one name between two snapshots.
+// changed takes the difference of one name between what the client has, or was about to, and the target.
 func (s *session) changed(t *typeState, older, newer *cache.Resource) {
 	s.stir(t.typ)
 	switch {
 	case newer == nil:
-		wanted := t.visible(older.Name())
+		wanted := t.wildcard || t.names.knows(older.Name(), true)
 		t.names.went(older.Name())
 		if wanted {
 			s.gone(t, older)
 		}
-	case t.visible(newer.Name()):
+	case t.wildcard || t.names.knows(newer.Name(), older != nil):
 		if older == nil {
 			t.names.came(newer.Name())
 		}
