@@ -45,9 +45,12 @@ func (r *refusals) add(agent string, res *cache.Resource) {
 	r.size.Store(int64(len(r.order)))
 }
 
+// some reports whether anything is known to be refused, which it seldom is.
+func (r *refusals) some() bool { return r.size.Load() > 0 }
+
 // touch reports whether anything that is listed is known to be refused.
 func (r *refusals) touch(agent string, l *cache.Listing) bool {
-	if r.size.Load() == 0 {
+	if !r.some() {
 		return false
 	}
 	r.mu.Lock()
@@ -66,9 +69,6 @@ func refusalOf(agent string, res *cache.Resource) refusal {
 }
 
 func (r *refusals) contains(agent string, res *cache.Resource) bool {
-	if r.size.Load() == 0 {
-		return false
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, ok := r.known[refusalOf(agent, res)]

@@ -89,7 +89,7 @@ func (s *session) fromQueue(t *typeState, q *queue) []entry {
 			size += len(e.name)
 		case !e.asked && s.withhold(t, e):
 			return true
-		case s.refusals.contains(s.agent, e.res):
+		case s.refusals.some() && s.refusals.contains(s.agent, e.res):
 			t.setAside(e, q == &t.urgent)
 			return true
 		default:

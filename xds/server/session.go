@@ -78,6 +78,8 @@ type typeState struct {
 	// absent says that the client was waited for in vain: it never asks for the type.
 	absent bool
 
+	sent, acked, nacked uint64
+
 	flight flight
 	// queue is what is to be sent; batches go before it, each as a response of its own.
 	queue   queue
@@ -101,8 +103,6 @@ type typeState struct {
 	// unsure are names that were asked for and are missing, but perhaps not for long.
 	unsure map[string]struct{}
 	names  nameSet
-
-	sent, acked, nacked uint64
 }
 
 // newSession begins at a snapshot. What nonces yields must not be guessed by a client: an answer with a
