@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"testing"
 	"weak"
@@ -43,16 +44,19 @@ func TestSinceIsDiff(t *testing.T) {
 	})
 }
 
-// TestSinceShares: what one found is given to the others who come from the same snapshot, unless it is much.
+// TestSinceShares: what one found is given to the others who come from the same snapshot; much is not kept for long.
 func TestSinceShares(t *testing.T) {
-	for _, changes := range []int{1, maxRemembered, maxRemembered + 1} {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	for _, changes := range []int{1, maxLittle, maxLittle + 1} {
 		older, newer := neighbours(changes)
 		first, second := newer.Since(older, Cluster), newer.Since(older, Cluster)
-		if len(first) != changes || len(second) != changes {
-			t.Fatalf("%d and %d changes, want %d", len(first), len(second), changes)
+		if len(first) != changes || &first[0] != &second[0] {
+			t.Fatalf("%d changes, found twice or not at all", changes)
 		}
-		if shared := &first[0] == &second[0]; shared != (changes <= maxRemembered) {
-			t.Errorf("%d changes: shared %t", changes, shared)
+		runtime.GC()
+		third := newer.Since(older, Cluster)
+		if kept := &first[0] == &third[0]; !slices.Equal(first, third) || kept != (changes <= maxLittle) {
+			t.Errorf("%d changes: kept %t", changes, kept)
 		}
 	}
 }

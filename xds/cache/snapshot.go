@@ -19,7 +19,7 @@ type Snapshot struct {
 	rev      Rev
 	layers   []*generation // the most specific first
 	self     *identity
-	since    [NumTypes]atomic.Pointer[difference] // the last that was asked for and is short
+	since    [NumTypes]atomic.Pointer[difference] // the last that was asked for
 	listings listings
 }
 
