@@ -61,7 +61,7 @@ func newSotwWire(l link) *wire {
 
 func (w *wire) onMessage(message []byte) {
 	if w.last == nil {
-		w.last = requests.Get().(*request)
+		w.last = spareRequests.Get().(*request)
 	}
 	*w.last = request{first: w.first}
 	w.last.malformed = w.decode(w.last, message)
@@ -81,7 +81,7 @@ func (w *wire) receive(first bool) (*request, error) {
 func (w *wire) forget() {
 	if w.last != nil {
 		*w.last = request{} // Its names may be many.
-		requests.Put(w.last)
+		spareRequests.Put(w.last)
 		w.last = nil
 	}
 }

@@ -14,14 +14,14 @@ type parcel struct {
 const maxKept = 256
 
 var (
-	parcels   = sync.Pool{New: func() any { return &parcel{} }}
-	responses = sync.Pool{New: func() any { return &response{} }}
-	requests  = sync.Pool{New: func() any { return &request{} }}
+	spareParcels   = sync.Pool{New: func() any { return &parcel{} }}
+	spareResponses = sync.Pool{New: func() any { return &response{} }}
+	spareRequests  = sync.Pool{New: func() any { return &request{} }}
 )
 
 // packed puts responses into a parcel, as chunks makes them messages.
 func packed(all []*response, chunks func(r *response, to [][]byte) [][]byte) *parcel {
-	p := parcels.Get().(*parcel)
+	p := spareParcels.Get().(*parcel)
 	p.responses = all
 	for _, r := range all {
 		begin := len(p.chunks)
@@ -40,13 +40,13 @@ func (p *parcel) reuse() {
 	clear(p.messages)
 	p.responses, p.chunks, p.messages = nil, p.chunks[:0], p.messages[:0]
 	if cap(p.chunks) <= maxKept {
-		parcels.Put(p)
+		spareParcels.Put(p)
 	}
 }
 
 // newResponse returns a response about members. Whoever is its last user may have it used again.
 func newResponse(push Push, m members) *response {
-	r := responses.Get().(*response)
+	r := spareResponses.Get().(*response)
 	r.push, r.members = push, m
 	return r
 }
@@ -57,5 +57,5 @@ func (r *response) reuse() {
 		room = nil
 	}
 	*r = response{room: room}
-	responses.Put(r)
+	spareResponses.Put(r)
 }

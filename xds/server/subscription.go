@@ -91,7 +91,7 @@ func (s *session) wildcardRest(t *typeState, has possessions) {
 		return
 	}
 	t.queue.grow(base.Len(t.typ) - has.some - len(has.other))
-	s.bases[t.typ].All(t.typ, func(res *cache.Resource) bool {
+	base.All(t.typ, func(res *cache.Resource) bool {
 		switch version := has.version(res.Name()); {
 		case version == res.Version():
 			t.awaited.pay(res.Name())
