@@ -151,7 +151,7 @@ func (t *typeState) lagging() (first []LaggingInfo, all int) {
 		count(members{entries: batch}, false)
 	}
 	for _, q := range []*queue{&t.urgent, &t.queue} {
-		count(q.whole, false)
+		count(members{bulk: q.whole}, false)
 		count(members{entries: q.list}, false)
 		all -= q.void
 	}

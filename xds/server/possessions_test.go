@@ -100,7 +100,7 @@ func answersOf(tb rapid.TB, base *cache.Snapshot, r *request, wholeFrom int) (an
 	}, Peer{Node: "n"}, base, rand.NewPCG(1, 2))
 	t := &s.types[r.typ]
 	s.subscribeFirst(t, r, time.Unix(1e9, 0))
-	for _, e := range append(t.queue.whole.list(), t.queue.list...) {
+	for _, e := range append(t.queue.whole.list(t.queue.whole.len()), t.queue.list...) {
 		answers = append(answers, fmt.Sprintf("%s@%s over %q, asked %t", e.name, e.version(), e.had.version, e.asked))
 	}
 	slices.Sort(answers)

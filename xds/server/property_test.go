@@ -227,7 +227,7 @@ func (w *world) check(r *response) {
 // kept is a response that its acknowledgement does not end.
 func kept(r *response) *response {
 	return &response{push: r.push, members: members{
-		entries: slices.Clone(r.members.entries), whole: r.members.whole, asked: r.members.asked,
+		entries: slices.Clone(r.members.entries), bulk: r.members.bulk,
 	}}
 }
 

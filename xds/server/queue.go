@@ -43,7 +43,7 @@ func (e entry) version() string {
 // response makes Envoy refuse the whole. It is indexed when first needed only.
 type queue struct {
 	// whole goes before list and shares no name with it; it is spilled into list when one of its names is touched.
-	whole members
+	whole bulk
 	list  []entry
 	void  int // how many of list were dropped
 	index map[string]int
@@ -58,8 +58,8 @@ func (q *queue) spill() {
 	if q.whole.whole == nil {
 		return
 	}
-	q.list = append(q.whole.list(), q.list...)
-	q.whole, q.index = members{}, nil
+	q.list = append(q.whole.list(q.whole.len()), q.list...)
+	q.whole, q.index = bulk{}, nil
 }
 
 // maxSpare is how many entries there is room for in what an empty queue keeps.

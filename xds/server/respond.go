@@ -54,7 +54,7 @@ func (s *session) fromEither(t *typeState, q *queue) members {
 
 // fromWhole takes all of a type at once, where it fits into one response and nothing of it needs a look.
 func (s *session) fromWhole(q *queue) members {
-	m := q.whole
+	m := members{bulk: q.whole}
 	if m.whole == nil {
 		return m
 	}
@@ -62,7 +62,7 @@ func (s *session) fromWhole(q *queue) members {
 		q.spill()
 		return members{}
 	}
-	q.whole = members{}
+	q.whole = bulk{}
 	return m
 }
 

@@ -87,7 +87,7 @@ func (s *session) wildcardFirst(t *typeState, has possessions) {
 func (s *session) wildcardRest(t *typeState, has possessions) {
 	base := s.bases[t.typ]
 	if has.nothing() && t.names.count == 0 && base.Len(t.typ) >= s.wholeFrom {
-		t.queue.whole = members{whole: base.Listing(t.typ)}
+		t.queue.whole = bulk{whole: base.Listing(t.typ)}
 		return
 	}
 	t.queue.grow(base.Len(t.typ) - has.some - len(has.other))

@@ -23,7 +23,7 @@ func (s *session) subscribeWhole(t *typeState, r *request, now time.Time) bool {
 	t.names.adopt(&s.bases[t.typ], l, asked)
 	has := compare(l, r.versions)
 	if asked.all() && has.nothing() {
-		t.askWhole(members{whole: l, asked: true})
+		t.askWhole(bulk{whole: l, asked: true})
 	} else {
 		s.answerDiffering(t, asked, has, now)
 	}
@@ -34,12 +34,12 @@ func (s *session) subscribeWhole(t *typeState, r *request, now time.Time) bool {
 }
 
 // askWhole queues the answer to a request for everything.
-func (t *typeState) askWhole(m members) {
+func (t *typeState) askWhole(all bulk) {
 	if t.awaited.len() > 0 {
-		t.urgent.whole = m
+		t.urgent.whole = all
 		return
 	}
-	t.queue.whole, t.asked = m, true
+	t.queue.whole, t.asked = all, true
 }
 
 // asked are names that a client asks for, beside a set of which they hold all or nearly all.
