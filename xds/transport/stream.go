@@ -136,8 +136,8 @@ func (s *Stream) returnCredit(n int) {
 	c.flush()
 }
 
-// Send writes messages, each of its chunks, which nobody may change any more. It reports whether all of them are on
-// their way; if not, Sent is called when they are. After the end of the stream nothing is sent.
+// Send writes messages, each of its chunks. It reports whether all of them are on their way: then they are the caller's again.
+// If not, nobody may change them any more, and Sent is called when they are. After the end of the stream nothing is sent.
 func (s *Stream) Send(messages ...[][]byte) bool {
 	c := s.connection
 	c.mu.Lock()
