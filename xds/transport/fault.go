@@ -42,7 +42,7 @@ func (c *connection) recovered() {
 	}
 	c.server.panicked(fault)
 	if !c.mu.TryLock() {
-		_ = c.socket.Conn.Close() // The fault holds what ending in order needs.
+		c.socket.abandon() // The fault holds what ending in order needs.
 		return
 	}
 	c.mu.Unlock()

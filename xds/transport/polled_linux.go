@@ -1,15 +1,12 @@
 package transport
 
 import (
-	"errors"
-	"io"
+	"net"
+	"os"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
-
-// none is no slot.
-const none = -1
 
 // polled reads a connection whose poller tells when something has come.
 type polled struct {
@@ -24,18 +21,10 @@ type polled struct {
 	hangup atomic.Bool
 	// drained says that nothing is left of what had come when this was last asked.
 	drained bool
-	// p, n and err are of the read under way.
-	p   []byte
-	n   int
-	err error
-	// read is readSome, made a function once.
-	read func(fd uintptr) bool
 }
 
 func newPolled(c *connection, p *poller) *polled {
-	made := &polled{connection: c, poller: p, slot: none}
-	made.read = made.readSome
-	return made
+	return &polled{connection: c, poller: p, slot: none}
 }
 
 func (c *polled) begin() {
@@ -83,27 +72,17 @@ func (c *polled) Read(p []byte) (int, error) {
 	if c.drained {
 		return 0, errAgain
 	}
-	c.p = p
-	if err := c.connection.socket.raw.Read(c.read); err != nil {
-		return 0, err
-	}
-	c.p = nil
-	c.drained = c.n < len(p) && !c.hangup.Load()
-	return c.n, c.err
+	n, err := c.connection.socket.receive(p)
+	c.drained = n < len(p) && !c.hangup.Load()
+	return n, err
 }
 
-// readSome reads what has come. It always is done: it does not wait.
-func (c *polled) readSome(fd uintptr) bool {
-	for {
-		c.n, c.err = recvSome(int(fd), c.p)
-		switch {
-		case c.err == nil && c.n == 0:
-			c.err = io.EOF
-		case errors.Is(c.err, unix.EINTR):
-			continue
-		case errors.Is(c.err, unix.EAGAIN):
-			c.err = errAgain
-		}
-		return true
+// register has an epoll tell of the socket.
+func (s *socket) register(epoll int, event *unix.EpollEvent) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd == none {
+		return net.ErrClosed
 	}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, s.fd, event))
 }

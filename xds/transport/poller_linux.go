@@ -113,13 +113,9 @@ func (p *poller) add(c *polled) error {
 	c.slot = p.take(c)
 	// Told once for all that comes: who reads less than he asks for has all, unless it was the last.
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET, Fd: c.slot}
-	var closed, refused error
-	over := p.raw.Control(func(epoll uintptr) {
-		closed = c.connection.socket.raw.Control(func(fd uintptr) {
-			refused = os.NewSyscallError("epoll_ctl", unix.EpollCtl(int(epoll), unix.EPOLL_CTL_ADD, int(fd), &event))
-		})
-	})
-	return errors.Join(over, closed, refused)
+	var refused error
+	closed := p.raw.Control(func(epoll uintptr) { refused = c.connection.socket.register(int(epoll), &event) })
+	return errors.Join(closed, refused)
 }
 
 // take finds a slot. The caller holds mu.

@@ -14,7 +14,7 @@ type reader interface {
 
 // readerFor returns the reader of a connection: a poller where it has a descriptor, else a goroutine.
 func (s *Server) readerFor(c *connection) reader {
-	if c.socket.raw != nil {
+	if c.socket.fd != none {
 		if r := s.pollers.reader(c); r != nil {
 			return r
 		}

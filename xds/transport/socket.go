@@ -14,7 +14,7 @@ import (
 // socket is a connection whose Write never waits: what the kernel does not take is kept, and a goroutine writes it.
 type socket struct {
 	net.Conn
-	raw syscall.RawConn // nil: there is no writing without waiting
+
 	// drained is called by that goroutine once nothing is kept any more.
 	drained func()
 	// broken is called when nothing can be written any more. It must not wait.
@@ -25,23 +25,25 @@ type socket struct {
 	in     records
 	source io.Reader
 
-	mu     sync.Mutex
+	mu sync.Mutex
+	// fd is used without asking Go, which costs as much as a twentieth of a change; none where there is none, and once the
+	// connection is closed, which is done here alone.
+	fd     int
 	kept   []byte // in a buffer of the pool
 	corked bool   // more comes: keep all
 	busy   bool   // the goroutine is at it
 	closed bool   // by Close, or once nothing is kept
 	err    error
-	rest   []byte // what writeRest has to write
-	// write is writeRest, made a function once.
-	write func(fd uintptr) bool
 }
 
+// none is no descriptor, and no slot of a poller.
+const none = -1
+
 func newSocket(conn net.Conn, work *sync.WaitGroup) *socket {
-	s := &socket{Conn: conn, work: work, source: conn}
-	s.write = s.writeRest
-	if tcp, ok := conn.(syscall.Conn); ok {
-		if raw, err := tcp.SyscallConn(); err == nil {
-			s.raw = raw
+	s := &socket{Conn: conn, work: work, source: conn, fd: none}
+	if has, ok := conn.(syscall.Conn); ok {
+		if raw, err := has.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { s.fd = int(fd) }) // Where it fails, there is none.
 		}
 	}
 	return s
@@ -54,8 +56,11 @@ func (s *socket) Read(p []byte) (int, error) { return s.in.read(s.source, p) }
 func (s *socket) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
+	switch {
+	case s.err != nil:
 		return 0, s.err
+	case s.closed:
+		return 0, net.ErrClosed
 	}
 	rest := p
 	if !s.corked && !s.busy && len(s.kept) == 0 {
@@ -92,22 +97,41 @@ func (s *socket) push() {
 
 // try writes what the kernel takes and returns the rest.
 func (s *socket) try(p []byte) []byte {
-	if s.raw == nil {
+	if s.fd == none {
 		return p
 	}
-	s.rest = p
-	if err := s.raw.Write(s.write); s.err == nil {
+	n, err := writeSome(s.fd, p)
+	if s.err == nil {
 		s.err = err
 	}
-	p, s.rest = s.rest, nil
-	return p
+	return p[n:]
 }
 
-// writeRest writes what the kernel takes of rest. It always is done: it does not wait.
-func (s *socket) writeRest(fd uintptr) bool {
-	n, err := writeSome(int(fd), s.rest)
-	s.rest, s.err = s.rest[n:], err
-	return true
+// receive reads what has come: errAgain where nothing has.
+func (s *socket) receive(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd == none {
+		return 0, net.ErrClosed
+	}
+	return readSome(s.fd, p)
+}
+
+// readSome reads what has come: errAgain where nothing has.
+func readSome(fd int, p []byte) (int, error) {
+	for {
+		n, err := recvSome(fd, p)
+		switch {
+		case err == nil && n > 0:
+			return n, nil
+		case err == nil:
+			return 0, io.EOF
+		case errors.Is(err, unix.EAGAIN):
+			return 0, errAgain
+		case !errors.Is(err, unix.EINTR):
+			return 0, err
+		}
+	}
 }
 
 // writeSome writes until all is written or the kernel takes no more.
@@ -172,9 +196,22 @@ func (s *socket) Close() error {
 	defer s.mu.Unlock()
 	s.closed = true
 	if !s.busy {
-		return s.Conn.Close()
+		return s.cut()
 	}
 	return errors.Join(s.SetReadDeadline(time.Now()), s.Conn.SetWriteDeadline(time.Now().Add(closeGrace)))
+}
+
+// cut closes the connection. The caller holds mu.
+func (s *socket) cut() error {
+	s.fd = none
+	return s.Conn.Close()
+}
+
+// abandon closes the connection, whatever is kept.
+func (s *socket) abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.cut()
 }
 
 // drain writes what is kept, waiting for the client, until nothing is or the connection ends.
@@ -185,10 +222,10 @@ func (s *socket) drain() {
 		s.kept = nil
 		closed := s.closed
 		if s.busy = len(p) > 0; !s.busy {
-			s.mu.Unlock()
 			if closed {
-				_ = s.Conn.Close()
+				_ = s.cut()
 			}
+			s.mu.Unlock()
 			s.drained()
 			return
 		}
