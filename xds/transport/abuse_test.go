@@ -163,6 +163,14 @@ func TestFloods(t *testing.T) {
 		},
 		"calls that are none": func(c *raw, i uint32) { c.call(2*i+3, true, ":method", "GET") },
 		"a byte at a time":    func(c *raw, _ uint32) { c.say(1, false, []byte{0}) },
+		"headers without end": func(c *raw, i uint32) {
+			c.do(func(f *http2.Framer) error {
+				if i == 0 {
+					return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 3})
+				}
+				return f.WriteContinuation(3, false, nil)
+			})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

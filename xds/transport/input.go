@@ -10,8 +10,11 @@ import (
 // share is how many pieces a connection takes in before it is others' turn.
 const share = 8
 
-// maxBlock bounds the frames of one block of headers: those that come beyond belong to no headers that are taken.
-const maxBlock = 4 * headerBytes
+// maxBlock and maxBlockFrames bound one block of headers: what comes beyond belongs to no headers that are taken.
+const (
+	maxBlock       = 4 * headerBytes
+	maxBlockFrames = 32
+)
 
 // input is what came of a connection and is not done yet. It belongs to whoever takes in what comes, one goroutine at a time.
 type input struct {
@@ -53,7 +56,7 @@ func (i *input) drop() {
 // next returns a frame's size, 0 where not all of it has come, and how many bytes lack then, at least. A block of headers is one
 // frame with those that go on with it; a frame that is too long has come as soon as it says so.
 func next(b []byte) (size, lacks int) {
-	for {
+	for frames := 1; ; frames++ {
 		if len(b)-size < frameHead {
 			return 0, frameHead - (len(b) - size)
 		}
@@ -66,7 +69,7 @@ func next(b []byte) (size, lacks int) {
 			return 0, end - len(b)
 		}
 		begins := head.Type == http2.FrameHeaders || head.Type == http2.FrameContinuation && size > 0
-		if size = end; !begins || head.Flags.Has(http2.FlagHeadersEndHeaders) || size > maxBlock {
+		if size = end; !begins || head.Flags.Has(http2.FlagHeadersEndHeaders) || size > maxBlock || frames == maxBlockFrames {
 			return size, 0
 		}
 	}

@@ -140,6 +140,24 @@ func TestNext(t *testing.T) {
 	})
 }
 
+// TestBlocksAreBounded: a block of headers that does not end is not waited for without end, in many frames or in long ones.
+func TestBlocksAreBounded(t *testing.T) {
+	for size, most := range map[int]int{0: maxBlockFrames, frameBytes: maxBlock / frameBytes} {
+		var b bytes.Buffer
+		f := http2.NewFramer(&b, nil)
+		err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: make([]byte, size)})
+		for frames := 1; frames < most; frames++ {
+			if got, _ := next(b.Bytes()); got != 0 {
+				t.Fatalf("%d frames of %d bytes are taken for a block", frames, size)
+			}
+			err = errors.Join(err, f.WriteContinuation(1, false, make([]byte, size)))
+		}
+		if got, _ := next(b.Bytes()); got != b.Len() || err != nil {
+			t.Errorf("%d frames of %d bytes: %d of %d are taken, %v", most, size, got, b.Len(), err)
+		}
+	}
+}
+
 // TestEarlyWordsGoOn: what had to wait for an owner is read once there is one, whether the reader had left it by then or was at it.
 func TestEarlyWordsGoOn(t *testing.T) {
 	const calls, messages = 200, 12
