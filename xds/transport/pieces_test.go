@@ -190,6 +190,19 @@ func TestEarlyWordsGoOn(t *testing.T) {
 	}
 }
 
+// TestPauseLooksAgain: a reader that is about to leave a connection stays where an owner has come meanwhile, who will not call it back.
+func TestPauseLooksAgain(t *testing.T) {
+	c := &connection{streams: map[uint32]*Stream{1: {id: 1}}}
+	c.input.kept = appendHead(nil, narrow+1, http2.FrameData, 0, 1)
+	if !c.pause() {
+		t.Error("what has no owner is read")
+	}
+	c.streams[1].events = deaf{}
+	if c.pause() || c.paused {
+		t.Error("what has an owner is left")
+	}
+}
+
 // TestLastWords: what a client says as it goes is read, and then that it went, in whatever order the two are noticed.
 func TestLastWords(t *testing.T) {
 	const calls = 300
