@@ -29,11 +29,8 @@ type run struct {
 }
 
 func (r *run) loop(ctx context.Context, out chan<- Update) error {
-	for asked := true; ; {
-		if asked {
-			r.look()
-		}
-		asked = true
+	r.look()
+	for {
 		update, ready := r.pending()
 		var to chan<- Update
 		if ready {
@@ -44,48 +41,51 @@ func (r *run) loop(ctx context.Context, out chan<- Update) error {
 			return ctx.Err()
 		case to <- update:
 			r.sent(update)
-			asked = false
 		case event := <-r.watch.Events:
-			asked = r.note(event)
-			asked = r.noteMore() || asked
+			r.note(event)
+			r.noteMore()
+			if r.all || len(r.files) > 0 {
+				r.look()
+			}
 		case err := <-r.watch.Errors:
 			r.config.Logger.Warn("events were lost, the folder is read again", "folder", r.config.Dir, "error", err)
 			r.all, r.force = true, true
+			r.look()
 		case <-r.timer.C:
+			r.look()
 		}
 	}
 }
 
-// note remembers what an event asks for, and reports whether it asks for anything.
-func (r *run) note(event fsnotify.Event) bool {
+// note remembers what an event asks for.
+func (r *run) note(event fsnotify.Event) {
 	if event.Name == r.watch.dir && (event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename)) {
 		r.folder.replaced = true
 	}
 	told := r.watch.told(event)
 	verdict, name := r.watch.judge(event)
 	if verdict == ignore {
-		return false
+		return
 	}
 	if r.noticed.IsZero() {
 		r.noticed = r.config.Clock()
 	}
 	if verdict == lookAtAll {
 		r.all = true
-		return true
+		return
 	}
 	r.files[name] = true
 	r.folder.touch(name, told)
-	return true
 }
 
-// noteMore takes the events that wait already: one write makes several. It reports whether any of them asks for something.
-func (r *run) noteMore() (asked bool) {
+// noteMore takes the events that wait already: one write makes several.
+func (r *run) noteMore() {
 	for {
 		select {
 		case event := <-r.watch.Events:
-			asked = r.note(event) || asked
+			r.note(event)
 		default:
-			return asked
+			return
 		}
 	}
 }
