@@ -59,14 +59,11 @@ func (w *waiting) end() {
 }
 
 func (w *waiting) run() {
+	b := takeBuffer(smallBuffer)
+	defer giveBuffer(b)
 	for w.takeIn() {
-		b := takeBuffer(smallBuffer)
 		n, err := w.connection.socket.Conn.Read(b[:cap(b)])
 		w.piece, w.err = b[:n], err
-		if !w.takeIn() {
-			return
-		}
-		giveBuffer(b)
 	}
 }
 
