@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -78,8 +79,8 @@ func next(b []byte) (size, lacks int) {
 // headOf reads the head of a frame (RFC 9113 4.1).
 func headOf(b []byte) http2.FrameHeader {
 	return http2.FrameHeader{
-		Length: uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]), Type: http2.FrameType(b[3]), Flags: http2.Flags(b[4]),
-		StreamID: (uint32(b[5])<<24 | uint32(b[6])<<16 | uint32(b[7])<<8 | uint32(b[8])) & (1<<31 - 1),
+		Length: binary.BigEndian.Uint32(b) >> 8, Type: http2.FrameType(b[3]), Flags: http2.Flags(b[4]),
+		StreamID: binary.BigEndian.Uint32(b[5:]) & (1<<31 - 1),
 	}
 }
 

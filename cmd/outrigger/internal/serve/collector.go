@@ -26,7 +26,8 @@ const (
 	stormLeast   = 30
 	// percentStep is how finely the percentage follows what is alive.
 	percentStep = 10
-	// collectorEvery is how often it is asked whether proxies connect and, while none does, what is alive, paceEvery how often what is alive is looked at while they do.
+	// collectorEvery is how often it is asked whether proxies connect and, while none does, what is alive; paceEvery is how
+	// often what is alive is looked at while they do.
 	collectorEvery = 10 * time.Second
 	paceEvery      = 500 * time.Millisecond
 	// stormStreams is how many streams begin between two looks at least where proxies come back.
