@@ -30,7 +30,11 @@ func newPolled(c *connection, p *poller) *polled {
 func (c *polled) begin() {
 	c.connection.socket.source = c
 	c.came.Store(1)
-	if err := c.poller.add(c); err != nil {
+	err := c.connection.socket.detach()
+	if err == nil {
+		err = c.poller.add(c)
+	}
+	if err != nil {
 		c.connection.end(err)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -28,7 +29,11 @@ type socket struct {
 	mu sync.Mutex
 	// fd is used without asking Go, which costs as much as a twentieth of a change; none where there is none, and once the
 	// connection is closed, which is done here alone.
-	fd     int
+	fd int
+	// own says that Go knows nothing of the descriptor any more, and of the connection only its addresses.
+	own bool
+	// slow is what the goroutine writes to, nil while it is not at it.
+	slow   slow
 	kept   []byte // in a buffer of the pool
 	corked bool   // more comes: keep all
 	busy   bool   // the goroutine is at it
@@ -91,8 +96,21 @@ func (s *socket) push() {
 	if s.corked || s.busy || len(s.kept) == 0 {
 		return
 	}
+	var err error
+	if s.slow, err = s.waiting(); err != nil {
+		s.err = err
+		s.drop()
+		s.broken(err)
+		return
+	}
 	s.busy = true
 	s.work.Go(s.drain)
+}
+
+// drop forgets what is kept.
+func (s *socket) drop() {
+	giveBuffer(s.kept)
+	s.kept = nil
 }
 
 // try writes what the kernel takes and returns the rest.
@@ -166,8 +184,7 @@ func (s *socket) uncork() {
 		return
 	}
 	if rest := s.try(s.kept); len(rest) == 0 || s.err != nil {
-		giveBuffer(s.kept)
-		s.kept = nil
+		s.drop()
 	} else {
 		s.kept = s.kept[:copy(s.kept, rest)]
 	}
@@ -198,13 +215,28 @@ func (s *socket) Close() error {
 	if !s.busy {
 		return s.cut()
 	}
-	return errors.Join(s.SetReadDeadline(time.Now()), s.Conn.SetWriteDeadline(time.Now().Add(closeGrace)))
+	var err error
+	if !s.own {
+		err = s.SetReadDeadline(time.Now())
+	}
+	return errors.Join(err, s.slow.SetWriteDeadline(time.Now().Add(closeGrace)))
 }
 
 // cut closes the connection. The caller holds mu.
 func (s *socket) cut() error {
+	fd := s.fd
 	s.fd = none
-	return s.Conn.Close()
+	if !s.own {
+		return s.Conn.Close()
+	}
+	if fd == none {
+		return net.ErrClosed
+	}
+	err := os.NewSyscallError("close", unix.Close(fd))
+	if s.slow != nil {
+		err = errors.Join(err, s.slow.Close())
+	}
+	return err
 }
 
 // abandon closes the connection, whatever is kept.
@@ -222,6 +254,7 @@ func (s *socket) drain() {
 		s.kept = nil
 		closed := s.closed
 		if s.busy = len(p) > 0; !s.busy {
+			s.hurry()
 			if closed {
 				_ = s.cut()
 			}
@@ -229,8 +262,9 @@ func (s *socket) drain() {
 			s.drained()
 			return
 		}
+		slow := s.slow
 		s.mu.Unlock()
-		_, err := s.Conn.Write(p)
+		_, err := slow.Write(p)
 		giveBuffer(p)
 		if err != nil {
 			s.mu.Lock()
