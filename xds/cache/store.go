@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"outrigger.dev/outrigger/xds/internal/prefetch"
 )
 
 // ErrUnknownNode says that no view is assigned to a node.
@@ -248,6 +250,9 @@ func (s *Store) snapshotOf(v *view) *Snapshot {
 	return snapshot
 }
 
+// together is how many streams are asked for at once.
+const together = 16
+
 // wake signals the streams of the touched views and those that moved. Each is looked at once: with thousands of them,
 // it is in no processor's cache.
 func (s *Store) wake(touched map[*view]struct{}, moved map[*Subscription]struct{}, what Publication) int {
@@ -259,11 +264,16 @@ func (s *Store) wake(touched map[*view]struct{}, moved map[*Subscription]struct{
 	if what.Sent != nil || what.Settled != nil {
 		p = newPublication(s.rev, what, len(concerned))
 	}
-	for _, sub := range concerned {
-		if p != nil {
-			sub.due.add(p)
+	for some := range slices.Chunk(concerned, together) {
+		for _, sub := range some {
+			prefetch.Of(sub)
 		}
-		sub.wake()
+		for _, sub := range some {
+			if p != nil {
+				sub.due.add(p)
+			}
+			sub.wake()
+		}
 	}
 	return len(concerned)
 }

@@ -29,6 +29,7 @@ type benchLink struct {
 
 func (l *benchLink) Tell(events transport.Events) { l.events = events }
 func (l *benchLink) Context() context.Context     { return l.ctx }
+func (*benchLink) Ahead(int)                      {}
 func (*benchLink) End(error)                      {}
 
 func (l *benchLink) Receive(read func(message []byte)) (bool, error) {

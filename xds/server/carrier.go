@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"net"
 
+	"outrigger.dev/outrigger/xds/internal/prefetch"
 	"outrigger.dev/outrigger/xds/transport"
 )
 
@@ -17,6 +18,8 @@ type carrier interface {
 	receive(first bool) (*request, error)
 	// send reports whether all is on its way; if not, the events tell when it is.
 	send(responses []*response) bool
+	// ahead has the processor fetch what sending touches, in steps.
+	ahead(step int)
 	// End tells the client why; nil and io.EOF are no error.
 	End(err error)
 	// Context ends with the client.
@@ -29,6 +32,7 @@ type link interface {
 	Receive(read func(message []byte)) (bool, error)
 	// Send looks at no message any more once it has said that all is on its way.
 	Send(messages ...[][]byte) bool
+	Ahead(step int)
 	End(err error)
 	Context() context.Context
 }
@@ -93,6 +97,14 @@ func (w *wire) send(responses []*response) bool {
 	}
 	p.reuse()
 	return true
+}
+
+func (w *wire) ahead(step int) {
+	if step == 0 {
+		prefetch.Of(w)
+		return
+	}
+	w.Ahead(step - 1)
 }
 
 // caller is who asks for a stream, before it is known whether he may.

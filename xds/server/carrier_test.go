@@ -24,6 +24,7 @@ type shelf struct {
 }
 
 func (*shelf) Tell(transport.Events)    {}
+func (*shelf) Ahead(int)                {}
 func (*shelf) End(error)                {}
 func (*shelf) Context() context.Context { return context.Background() }
 

@@ -2,7 +2,7 @@
 // the secrets of one peer, to Envoys over aggregated delta discovery (ADS), and
 // the snapshots to gRPC programs over its state-of-the-world form.
 //
-// It may import xds/cache, xds/transport, the discovery stubs of go-control-plane, gRPC's statuses and
+// It may import xds/cache, xds/transport, xds/internal/prefetch, the discovery stubs of go-control-plane, gRPC's statuses and
 // protobuf; of ours nothing else. What it needs besides it declares as small
 // interfaces: [Authenticator], [Secrets], [Observer].
 //
@@ -28,7 +28,7 @@
 // The files: session.go (events and rounds), step.go (what may go when),
 // subscription.go and names.go (who asked for what), queue.go, urgent.go and overtake.go (what goes ahead), respond.go (from
 // queue to response), flight.go (ACK), refuse.go (NACK: halving, parking),
-// withhold.go, removal.go, sds.go; opening.go, stream.go, turns.go (who is at it), mailbox.go, inquiry.go;
+// withhold.go, removal.go, sds.go; opening.go, stream.go, turns.go (who is at it), ahead.go (memory that is about to be touched), mailbox.go, inquiry.go;
 // carrier.go, parcel.go, nonces.go, request.go and response.go (the wire).
 //
 // Programs of gRPC have a state machine of their own, sotwSession, which a stream

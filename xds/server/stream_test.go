@@ -79,6 +79,7 @@ func (f *fakeCarrier) receive(bool) (*request, error) {
 
 func (f *fakeCarrier) send(responses []*response) bool { return f.write(responses) }
 func (f *fakeCarrier) Context() context.Context        { return f.ctx }
+func (f *fakeCarrier) ahead(int)                       {}
 func (f *fakeCarrier) End(err error)                   { f.ended <- err }
 
 // bearer shows a token.

@@ -113,6 +113,7 @@ func (l *line) serve() {
 		if n == 0 {
 			return
 		}
+		warm(chunk[:n])
 		for _, st := range chunk[:n] {
 			if st.turn.takeQueued() {
 				st.goOn()

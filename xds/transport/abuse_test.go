@@ -312,9 +312,11 @@ type (
 
 func (faulty) Readable() { panic("a fault") }
 func (faulty) Sent()     {}
+func (faulty) Ahead(int) {}
 
 func (f *faultyReader) Readable() { _, _ = f.stream.Receive(func([]byte) { panic("a fault") }) }
 func (f *faultyReader) Sent()     {}
+func (f *faultyReader) Ahead(int) {}
 
 // TestEndsAreLogged: operators see why clients are left, or cannot connect; what is usual is not logged.
 func TestEndsAreLogged(t *testing.T) {

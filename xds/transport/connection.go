@@ -56,9 +56,10 @@ type connection struct {
 	mu      sync.Mutex
 	err     error // why it is over; nil while it is not
 	streams map[uint32]*Stream
-	last    uint32 // the highest stream id that was seen
-	calls   int    // streams whose call has not returned, or that are open
-	leaving bool   // the client was told to open no stream
+	recent  *Stream // of them, the one that heard something last; nil: nobody knows
+	last    uint32  // the highest stream id that was seen
+	calls   int     // streams whose call has not returned, or that are open
+	leaving bool    // the client was told to open no stream
 	writer  writer
 	agreed  bool // the client has taken our settings; until then it sends by the windows that HTTP/2 begins with
 	credit  int  // bytes that came and that the client has not been told of
@@ -151,7 +152,7 @@ func (c *connection) end(err error) {
 	c.err = err
 	c.server.note(c, err)
 	streams := c.streams
-	c.streams = nil
+	c.streams, c.recent = nil, nil
 	c.timing.stop()
 	c.writer.close()
 	c.mu.Unlock()

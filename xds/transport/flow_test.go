@@ -146,6 +146,7 @@ type parts struct {
 
 func (p *parts) Readable() { p.readable.Add(1) }
 func (p *parts) Sent()     { p.sent.Add(1) }
+func (p *parts) Ahead(int) {}
 
 // TestSlowReader: Send never waits, says whether all is on its way, and Sent comes once when it is; what a stream may
 // not send for its window does not stop another one.

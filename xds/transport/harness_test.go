@@ -54,6 +54,8 @@ func (e *echo) Readable() {
 	e.pass()
 }
 
+func (e *echo) Ahead(int) {}
+
 func (e *echo) Sent() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -83,6 +85,7 @@ type deaf struct{}
 
 func (deaf) Readable() {}
 func (deaf) Sent()     {}
+func (deaf) Ahead(int) {}
 
 // rig is a server that is reached in memory, or by TCP.
 type rig struct {

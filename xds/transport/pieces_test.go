@@ -239,6 +239,8 @@ func (l *listener) serve(s *Stream) {
 
 func (l *listener) Sent() {}
 
+func (l *listener) Ahead(int) {}
+
 func (l *listener) Readable() {
 	for {
 		ok, err := l.stream.Receive(func(m []byte) { l.heard <- string(m) })

@@ -4,15 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"outrigger.dev/outrigger/xds/internal/prefetch"
 )
 
 // eventsAtOnce is how many connections are looked at before it is asked for whom more has come.
 const eventsAtOnce = 64
+
+// together is of how many of them it is fetched at once what taking them in touches: 3 KB each.
+const together = 16
 
 // poller tells connections that something has come, by one goroutine that takes it in. What waits with it costs neither a
 // stack nor a goroutine, and what is taken in by one goroutine finds the processor's caches warm.
@@ -61,12 +67,27 @@ func (p *poller) run() {
 		due = p.woken(append(due[:0], rest...))
 		clear(rest)
 		rest = rest[:0]
-		for _, c := range due {
-			if c.takeIn(p.room[:]) {
-				rest = append(rest, c)
+		for some := range slices.Chunk(due, together) {
+			warm(some)
+			for _, c := range some {
+				if c.takeIn(p.room[:]) {
+					rest = append(rest, c)
+				}
 			}
 		}
 		clear(due)
+	}
+}
+
+// warm has the processor fetch what taking in of these touches.
+func warm(some []*polled) {
+	for _, c := range some {
+		prefetch.Of(c)
+	}
+	for step := range inputSteps {
+		for _, c := range some {
+			c.connection.ahead(step)
+		}
 	}
 }
 

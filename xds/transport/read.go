@@ -174,13 +174,25 @@ func (c *connection) onWindow(frame *http2.WindowUpdateFrame) error {
 
 // known returns a stream, nil for one that is over, and an error for one that never was. The caller holds mu.
 func (c *connection) known(id uint32) (*Stream, error) {
+	if c.recent != nil && c.recent.id == id {
+		return c.recent, nil
+	}
 	if s := c.streams[id]; s != nil {
+		c.recent = s
 		return s, nil
 	}
 	if id > c.last || id%2 == 0 {
 		return nil, http2.ConnectionError(http2.ErrCodeProtocol)
 	}
 	return nil, nil
+}
+
+// drop forgets a stream. The caller holds mu.
+func (c *connection) drop(s *Stream) {
+	delete(c.streams, s.id)
+	if c.recent == s {
+		c.recent = nil
+	}
 }
 
 func (c *connection) onReset(frame *http2.RSTStreamFrame) error {

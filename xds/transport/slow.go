@@ -19,7 +19,7 @@ type slow interface {
 func (s *socket) detach() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.busy || s.own || s.fd == none {
+	if s.busy.Load() || s.own || s.fd == none {
 		return nil
 	}
 	fd, err := duplicate(s.fd)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,10 +35,10 @@ type socket struct {
 	own bool
 	// slow is what the goroutine writes to, nil while it is not at it.
 	slow   slow
-	kept   []byte // in a buffer of the pool
-	corked bool   // more comes: keep all
-	busy   bool   // the goroutine is at it
-	closed bool   // by Close, or once nothing is kept
+	kept   []byte      // in a buffer of the pool
+	corked bool        // more comes: keep all
+	busy   atomic.Bool // the goroutine is at it; who holds no mu may look
+	closed bool        // by Close, or once nothing is kept
 	err    error
 }
 
@@ -68,10 +69,10 @@ func (s *socket) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	rest := p
-	if !s.corked && !s.busy && len(s.kept) == 0 {
+	if !s.corked && !s.busy.Load() && len(s.kept) == 0 {
 		rest = s.try(p)
 	}
-	if s.busy && len(s.kept)+len(rest) > maxKept {
+	if s.busy.Load() && len(s.kept)+len(rest) > maxKept {
 		s.err = errUnread
 		s.broken(s.err)
 		return 0, s.err
@@ -93,7 +94,7 @@ func (s *socket) keep(p []byte) {
 
 // push has what is kept written, unless more comes.
 func (s *socket) push() {
-	if s.corked || s.busy || len(s.kept) == 0 {
+	if s.corked || s.busy.Load() || len(s.kept) == 0 {
 		return
 	}
 	var err error
@@ -103,7 +104,7 @@ func (s *socket) push() {
 		s.broken(err)
 		return
 	}
-	s.busy = true
+	s.busy.Store(true)
 	s.work.Go(s.drain)
 }
 
@@ -180,7 +181,7 @@ func (s *socket) uncork() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.corked = false
-	if s.busy || len(s.kept) == 0 {
+	if s.busy.Load() || len(s.kept) == 0 {
 		return
 	}
 	if rest := s.try(s.kept); len(rest) == 0 || s.err != nil {
@@ -195,11 +196,7 @@ func (s *socket) uncork() {
 const maxKept = 2 * maxControl
 
 // isBusy reports whether something is kept.
-func (s *socket) isBusy() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.busy
-}
+func (s *socket) isBusy() bool { return s.busy.Load() }
 
 // SetWriteDeadline is for Write, which never waits. TLS calls it with the past when it closes.
 func (*socket) SetWriteDeadline(time.Time) error { return nil }
@@ -212,7 +209,7 @@ func (s *socket) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	if !s.busy {
+	if !s.busy.Load() {
 		return s.cut()
 	}
 	var err error
@@ -253,7 +250,8 @@ func (s *socket) drain() {
 		p := s.kept
 		s.kept = nil
 		closed := s.closed
-		if s.busy = len(p) > 0; !s.busy {
+		s.busy.Store(len(p) > 0)
+		if len(p) == 0 {
 			s.hurry()
 			if closed {
 				_ = s.cut()

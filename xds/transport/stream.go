@@ -12,13 +12,16 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// Events is what a stream's owner is told. Neither method may wait; they are called by any goroutine, and
-// both may be called at once.
+// Events is what a stream's owner is told. No method may wait; they are called by any goroutine, and
+// all may be called at once.
 type Events interface {
 	// Readable says that Receive has something new: a message, or the end.
 	Readable()
 	// Sent says that all was written that Send could not write at once.
 	Sent()
+	// Ahead says that Readable is likely to be called soon: the owner may have the processor fetch what it touches then, in two steps,
+	// the second of what the first has fetched. It changes nothing.
+	Ahead(step int)
 }
 
 // Stream is one call. Its methods never wait, and may be called by any goroutine; of Receive, Send
@@ -195,7 +198,7 @@ func (s *Stream) close() bool {
 	s.over = true
 	s.out.drop()
 	s.in.drop()
-	delete(s.connection.streams, s.id)
+	s.connection.drop(s)
 	s.connection.heard()
 	s.connection.writer.forget(s)
 	return s.leave()

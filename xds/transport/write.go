@@ -28,6 +28,7 @@ type writer struct {
 	frames  []byte // encoded frames that go before all data
 	// ready are the streams with data that their windows let go, the longest waiting first.
 	ready []*Stream
+	one   [1]*Stream // has room for the usual one
 	// waiting are those whose owners want to know when all is written, sent those who are to be told.
 	waiting, sent []*Stream
 }
@@ -36,7 +37,7 @@ func newWriter() writer {
 	return writer{window: firstWindow, initial: firstWindow}
 }
 
-func (w *writer) close() { w.frames, w.ready, w.waiting = nil, nil, nil }
+func (w *writer) close() { w.frames, w.ready, w.one, w.waiting = nil, nil, [1]*Stream{}, nil }
 
 // Write takes frames from an encoder.
 func (w *writer) Write(p []byte) (int, error) {
@@ -146,7 +147,8 @@ func (c *connection) gather(b []byte) []byte {
 		c.schedule(s)
 	}
 	if len(w.ready) == 0 {
-		w.ready = nil
+		w.one[0] = nil
+		w.ready = w.one[:0]
 	}
 	return b
 }
