@@ -15,6 +15,10 @@ KEEP ?=
 VERSIONS ?=
 RACE ?=
 
+# Only what is shipped is compiled with the profile cmd/outrigger/default.pgo: everything that it imports is compiled once
+# more for that, which takes two minutes where nothing is cached.
+export GOFLAGS := $(GOFLAGS) -pgo=off
+
 # Packages under test/ whose tests need no real registry. The others are for `make integration`.
 LOCAL = $$(go list ./test/... | grep -vE '/test/(cluster$$|integration(/|$$))')
 
@@ -24,7 +28,7 @@ help: ## Say what can be made
 
 .PHONY: build
 build: ## Build bin/outrigger and bin/outrigger-node, static binaries
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/outrigger ./cmd/outrigger-node
+	CGO_ENABLED=0 go build -pgo=auto -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/outrigger ./cmd/outrigger-node
 
 .PHONY: test
 test: envoy ## Run all tests but those of integration, with a real Envoy
@@ -71,6 +75,10 @@ bench-all: bench envoy cluster ## Measure also the floor, capture, rude clients,
 	go run ./test/bench -servers kubernetes,consul -changes 50
 	go run ./test/bench -streams 10000 -changes 3 -added 2 -servers outrigger
 	go run ./test/bench -streams 19000 -scope 10 -idle 180s -servers outrigger
+
+.PHONY: profile
+profile: build ## Write anew what the server spends its time on, which the compiler reads (docs/decisions/0031)
+	go run ./test/bench -profile cmd/outrigger/default.pgo -changes 300 -added 30
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s)

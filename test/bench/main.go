@@ -28,6 +28,8 @@ type options struct {
 	perConnection int
 	envoys        int
 	keep          bool
+	// profile is where to write what our server spends its time on; empty: nowhere.
+	profile string
 	// registryServices and registryEndpoints are the size of a large registry; 0 services: it is left out.
 	registryServices, registryEndpoints int
 }
@@ -80,6 +82,9 @@ func run(ctx context.Context, args []string) error {
 	} else {
 		defer func() { _ = os.RemoveAll(dir) }()
 	}
+	if o.profile != "" {
+		return profileOurs(ctx, o, dir)
+	}
 	return measureAll(ctx, o, dir)
 }
 
@@ -99,6 +104,7 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.envoys, "envoys", 3, "with -servers rude: Envoys among the well-behaved clients")
 	flags.IntVar(&o.registryServices, "registry-services", 10000, "with -servers kubernetes: services of a large registry; 0: leave it out")
 	flags.IntVar(&o.registryEndpoints, "registry-endpoints", 10, "endpoints of each of them")
+	flags.StringVar(&o.profile, "profile", "", "measure nothing, but have our server do what servers mostly do, and write into this file what it spends its time on, for the compiler")
 	flags.BoolVar(&o.keep, "keep", false, "keep the work folder")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -111,6 +117,9 @@ func parse(args []string) (options, error) {
 	}
 	if err := o.checkSharing(); err != nil {
 		return o, err
+	}
+	if o.profile != "" && o.scope != 0 {
+		return o, errors.New("-profile is for clients with everything in scope, without -scope")
 	}
 	if o.envoys < 0 || o.envoys > 100 || o.idle < 0 {
 		return o, errors.New("-envoys takes 0 to 100, -idle no negative time")

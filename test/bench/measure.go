@@ -130,23 +130,32 @@ func (s starter) measure(ctx context.Context, o options, dir string, to *figures
 }
 
 func measureOne(ctx context.Context, o options, dir string, start starter) (result, error) {
-	m := o.mesh(dir + "/" + start.name + "/mesh")
-	if err := m.write(); err != nil {
-		return result{}, err
-	}
 	if start.light && o.scope == 0 {
 		o.changes, o.added = min(o.changes, 2), min(o.added, 2)
 	}
-	t, err := start.run(ctx, o, dir+"/"+start.name)
+	t, err := open(ctx, o, dir, start)
 	if err != nil {
-		return result{}, fmt.Errorf("%s: %w", start.name, err)
+		return result{}, err
 	}
-	t.name, t.mesh, t.options = start.name, m, o
 	r, err := t.measure(ctx)
 	if err := errors.Join(err, t.process.stop(ctx)); err != nil {
 		return result{}, fmt.Errorf("%s: %w; its log is %s", start.name, err, t.process.logs)
 	}
 	return r, nil
+}
+
+// open writes a mesh and starts a server on it.
+func open(ctx context.Context, o options, dir string, start starter) (*target, error) {
+	m := o.mesh(dir + "/" + start.name + "/mesh")
+	if err := m.write(); err != nil {
+		return nil, err
+	}
+	t, err := start.run(ctx, o, dir+"/"+start.name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", start.name, err)
+	}
+	t.name, t.mesh, t.options = start.name, m, o
+	return t, nil
 }
 
 // step is a part of the measurement.
