@@ -59,8 +59,12 @@ func dial(ctx context.Context, address string, config *tls.Config) (*conn, error
 	if err != nil {
 		return nil, gone(err)
 	}
+	quick, err := quicken(raw)
+	if err != nil {
+		return nil, errors.Join(err, raw.Close())
+	}
 	c := &conn{
-		tls: tls.Client(raw, config), streams: map[uint32]*stream{}, next: 1, window: firstWindow, begin: firstWindow,
+		tls: tls.Client(quick, config), streams: map[uint32]*stream{}, next: 1, window: firstWindow, begin: firstWindow,
 		done: make(chan struct{}),
 	}
 	c.headers = hpack.NewEncoder(&c.block)
