@@ -28,6 +28,8 @@ type options struct {
 	perConnection int
 	envoys        int
 	keep          bool
+	// against is another build of our server; empty: none.
+	against string
 	// profile is where to write what our server spends its time on; empty: nowhere.
 	profile string
 	// registryServices and registryEndpoints are the size of a large registry; 0 services: it is left out.
@@ -82,6 +84,9 @@ func run(ctx context.Context, args []string) error {
 	} else {
 		defer func() { _ = os.RemoveAll(dir) }()
 	}
+	if o.against != "" {
+		return measureAgainst(ctx, o, dir)
+	}
 	if o.profile != "" {
 		return profileOurs(ctx, o, dir)
 	}
@@ -92,6 +97,7 @@ func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&o.outrigger, "outrigger", "bin/outrigger", "the server to measure")
+	flags.StringVar(&o.against, "against", "", "another build of our server: nothing is measured but endpoint changes, which both make by turns")
 	flags.IntVar(&o.services, "services", 1000, "services of two endpoints each")
 	flags.IntVar(&o.streams, "streams", 1000, "clients")
 	flags.IntVar(&o.scope, "scope", 0, "services that every client declares, ten clients the same ones; 0: every service is in scope")
@@ -117,6 +123,9 @@ func parse(args []string) (options, error) {
 	}
 	if err := o.checkSharing(); err != nil {
 		return o, err
+	}
+	if o.profile != "" && o.against != "" {
+		return o, errors.New("-profile and -against exclude each other")
 	}
 	if o.profile != "" && o.scope != 0 {
 		return o, errors.New("-profile is for clients with everything in scope, without -scope")

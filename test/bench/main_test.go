@@ -23,6 +23,7 @@ func TestParseRefuses(t *testing.T) {
 	for flags, want := range map[string]string{
 		"-services=0": "-services", "-streams=60001": "-streams", "-changes=0": "-changes", "-added=0": "-added",
 		"-scope=1": "-scope", "-scope=251": "-scope", "-envoys=-1": "-envoys", "-idle=-1s": "-idle",
+		"-profile=p -against=b": "exclude", "-profile=p -scope=20": "-scope",
 		"-per-connection=0": "-per-connection", "-per-connection=17": "-per-connection", "-per-connection=2 -servers=outrigger,replicas": "replicas",
 	} {
 		if _, err := parse(strings.Fields(flags)); err == nil || !strings.Contains(err.Error(), want) {
