@@ -30,11 +30,8 @@ func newPolled(c *connection, p *poller) *polled {
 func (c *polled) begin() {
 	c.connection.socket.source = c
 	c.came.Store(1)
-	err := c.connection.socket.detach()
-	if err == nil {
-		err = c.poller.add(c)
-	}
-	if err != nil {
+	c.connection.socket.detach()
+	if err := c.poller.add(c); err != nil {
 		c.connection.end(err)
 		return
 	}

@@ -15,19 +15,17 @@ type slow interface {
 }
 
 // detach takes the descriptor out of Go's hands, whose poller would be told of everything that comes, beside ours: a twentieth of
-// what an acknowledgement costs. Nobody reads meanwhile. Where a goroutine writes all stays as it is.
-func (s *socket) detach() error {
+// what an acknowledgement costs. Nobody reads meanwhile. Where a goroutine writes, or no descriptor is left, all stays as it is.
+func (s *socket) detach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.busy.Load() || s.own || s.fd == none {
-		return nil
+		return
 	}
-	fd, err := duplicate(s.fd)
-	if err != nil {
-		return err
+	if fd, err := duplicate(s.fd); err == nil {
+		s.fd, s.own = fd, true
+		_ = s.Conn.Close() // What it knows is sent, and what it was is ours.
 	}
-	s.fd, s.own = fd, true
-	return s.Conn.Close()
 }
 
 // waiting returns what can wait for the client: while the descriptor is ours, one more that Go's poller is told of. The caller holds mu.

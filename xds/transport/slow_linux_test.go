@@ -37,8 +37,8 @@ func pairOverTCP(t *testing.T, work *sync.WaitGroup) (*socket, net.Conn) {
 	_ = listener.Close()
 	s := newSocket(conn, work)
 	s.drained, s.broken = func() {}, func(error) {}
-	if err := s.detach(); err != nil {
-		t.Fatal(err)
+	if s.detach(); !s.own {
+		t.Fatal("the descriptor is not the socket's own")
 	}
 	return s, client
 }
@@ -90,6 +90,17 @@ func TestOwnDescriptors(t *testing.T) {
 			<-drained
 			if n, err := s.Write(make([]byte, 10)); n != 10 || err != nil || s.isBusy() {
 				t.Errorf("then %d bytes were written: %v", n, err)
+			}
+			_ = s.Close()
+		},
+		"the client is gone, and nobody writes": func(t *testing.T, s *socket, client net.Conn) {
+			t.Helper()
+			broken := make(chan error, 1)
+			s.broken = func(err error) { broken <- err }
+			fill(t, s)
+			_ = client.Close()
+			if err := <-broken; err == nil {
+				t.Error("it broke without an error")
 			}
 			_ = s.Close()
 		},

@@ -265,9 +265,17 @@ func (s *socket) drain() {
 		_, err := slow.Write(p)
 		giveBuffer(p)
 		if err != nil {
-			s.mu.Lock()
-			s.err = err
-			s.mu.Unlock()
+			s.fail(err)
 		}
+	}
+}
+
+// fail is for what was said to be on its way, and is not: nobody may write again for long, and find out.
+func (s *socket) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+	if !s.closed {
+		s.broken(err)
 	}
 }
