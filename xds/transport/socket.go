@@ -73,8 +73,7 @@ func (s *socket) Write(p []byte) (int, error) {
 		rest = s.try(p)
 	}
 	if s.busy.Load() && len(s.kept)+len(rest) > maxKept {
-		s.err = errUnread
-		s.broken(s.err)
+		s.fail(errUnread)
 		return 0, s.err
 	}
 	s.keep(rest)
@@ -99,9 +98,8 @@ func (s *socket) push() {
 	}
 	var err error
 	if s.slow, err = s.waiting(); err != nil {
-		s.err = err
 		s.drop()
-		s.broken(err)
+		s.fail(err)
 		return
 	}
 	s.busy.Store(true)
@@ -265,15 +263,16 @@ func (s *socket) drain() {
 		_, err := slow.Write(p)
 		giveBuffer(p)
 		if err != nil {
+			s.mu.Lock()
 			s.fail(err)
+			s.mu.Unlock()
 		}
 	}
 }
 
 // fail is for what was said to be on its way, and is not: nobody may write again for long, and find out.
+// The caller holds mu.
 func (s *socket) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.err = err
 	if !s.closed {
 		s.broken(err)
