@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 
@@ -16,17 +14,12 @@ import (
 
 // profiler collects what the server spends its time on while it does something, for the compiler.
 type profiler struct {
-	client http.Client
+	server *debug.Client
 	parts  []*profile.Profile
 }
 
 // newProfiler asks the server whose data folder that is.
-func newProfiler(data string) *profiler {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(data, debug.SocketName))
-	}
-	return &profiler{client: http.Client{Transport: &http.Transport{DialContext: dial}}}
-}
+func newProfiler(data string) *profiler { return &profiler{server: debug.NewClient(data)} }
 
 // during collects while do runs, and up to a second longer.
 func (p *profiler) during(ctx context.Context, do func() error) error {
@@ -54,19 +47,11 @@ func (p *profiler) collect(ctx context.Context, over <-chan struct{}) error {
 }
 
 func (p *profiler) second(ctx context.Context) (*profile.Profile, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://server/debug/pprof/profile?seconds=1", http.NoBody)
+	data, err := p.server.Read(ctx, "/debug/pprof/profile?seconds=1")
 	if err != nil {
 		return nil, err
 	}
-	resp, err := p.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return nil, errors.New(resp.Status)
-	}
-	return profile.Parse(resp.Body)
+	return profile.ParseData(data)
 }
 
 // profileOurs has our server do what servers mostly do, and writes what that is spent on.

@@ -85,30 +85,40 @@ func ProxyPath(name string) string {
 	return url.PathEscape(namespace) + "/" + url.PathEscape(workload)
 }
 
-// Get reads one view. The error is a *net.OpError when no server answers, and wraps ErrNotFound when there is no such view.
+// Get reads one view. The error is that of Read.
 func (c *Client) Get(ctx context.Context, path string, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, http.NoBody)
+	body, err := c.Read(ctx, path)
 	if err != nil {
 		return err
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		if op, ok := errors.AsType[*net.OpError](err); ok {
-			return fmt.Errorf("%s: %w", c.where, op)
-		}
-		return fmt.Errorf("%s: %w", c.where, err)
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err = errors.Join(err, response.Body.Close()); err != nil {
-		return fmt.Errorf("%s: %w", c.where, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return failed(response.StatusCode, body)
 	}
 	if err := json.Unmarshal(body, answer); err != nil {
 		return fmt.Errorf("%s: %w", c.where, err)
 	}
 	return nil
+}
+
+// Read returns what stands at a path, in whatever form. The error is a *net.OpError when no server answers, and wraps ErrNotFound
+// when there is nothing.
+func (c *Client) Read(ctx context.Context, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			return nil, fmt.Errorf("%s: %w", c.where, op)
+		}
+		return nil, fmt.Errorf("%s: %w", c.where, err)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.where, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, failed(response.StatusCode, body)
+	}
+	return body, nil
 }
 
 func failed(code int, body []byte) error {
