@@ -63,6 +63,9 @@ func (k Kubernetes) configured() bool { return k.Kubeconfig != "" || k.InCluster
 // Run serves until ctx ends, then drains; that is no error.
 func Run(ctx context.Context, c Config) (err error) {
 	limitMemory(ctx, c.Logger)
+	if err := giveWay(); err != nil {
+		c.Logger.WarnContext(ctx, "threads are scheduled as usual, not as SCHED_BATCH: permit sched_setattr to save processor time", "error", err)
+	}
 	identity, err := openIdentity(c)
 	if err != nil {
 		return err
