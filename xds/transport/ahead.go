@@ -16,6 +16,7 @@ func (s *Stream) Ahead(step int) {
 	default:
 		prefetch.Of(s.connection.socket)
 		prefetch.Of(s.connection.tls)
+		s.connection.sealing.ask()
 	}
 }
 
@@ -30,6 +31,7 @@ func (c *connection) ahead(step int) {
 	case 1:
 		prefetch.Of(c.socket)
 		prefetch.Of(c.tls)
+		c.opening.ask()
 		s, _ := c.likely()
 		prefetch.Of(s)
 	default:

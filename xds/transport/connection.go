@@ -48,6 +48,8 @@ type connection struct {
 	socket *socket
 	tls    *tls.Conn
 	reader reader
+	// opening and sealing are set before the first stream is opened.
+	opening, sealing ciphers
 
 	// Who takes in what comes has these.
 	input  input
@@ -93,6 +95,7 @@ func (c *connection) begin() {
 	}
 	_ = c.socket.SetDeadline(time.Time{})
 	c.watch()
+	c.opening, c.sealing = ciphersOf(c.tls, "in"), ciphersOf(c.tls, "out")
 	c.reader.begin()
 }
 
