@@ -207,11 +207,12 @@ func benchReconnect(b *testing.B, types []cache.Type) {
 	snapshot, _ := sub.Current()
 	wire := wireRequests(b, snapshot, types...)
 	now := time.Unix(1e9, 0)
+	r := &request{} // Used again, as a wire does.
 	b.ReportAllocs()
 	for b.Loop() {
 		s, sub := benchSession(b, store)
 		for i, message := range wire {
-			r := &request{first: i == 0}
+			r.reset(i == 0)
 			if err := r.decode(message); err != nil {
 				b.Fatal(err)
 			}

@@ -67,7 +67,7 @@ func (w *wire) onMessage(message []byte) {
 	if w.last == nil {
 		w.last = spareRequests.Get().(*request)
 	}
-	*w.last = request{first: w.first}
+	w.last.reset(w.first)
 	w.last.malformed = w.decode(w.last, message)
 }
 
@@ -84,7 +84,7 @@ func (w *wire) receive(first bool) (*request, error) {
 // forget has the last message used again.
 func (w *wire) forget() {
 	if w.last != nil {
-		*w.last = request{} // Its names may be many.
+		w.last.reset(false) // Its names may be many.
 		spareRequests.Put(w.last)
 		w.last = nil
 	}

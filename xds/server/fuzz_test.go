@@ -192,7 +192,7 @@ func (p *play) step(what, with byte) bool {
 	default:
 		r.typ, r.nonce = typ, nonceOf("other")
 	}
-	if p.session.onRequest(p.now, r) != nil {
+	if lend(r, func(r *request) error { return p.session.onRequest(p.now, r) }) != nil {
 		return false
 	}
 	if r.known {

@@ -3,9 +3,10 @@ package server
 import (
 	"encoding/binary"
 	"unicode/utf8"
+	"unsafe"
 )
 
-// keeper gives out parts of a message as strings that share one copy of it.
+// keeper gives out parts of a message as strings that share one copy of it, which is the request's.
 type keeper struct {
 	copied string
 	at     int // where in the message the copy begins
@@ -13,7 +14,12 @@ type keeper struct {
 	plain bool
 }
 
-func newKeeper(b []byte, at int) keeper { return keeper{copied: string(b), at: at, plain: isASCII(b)} }
+// keeper copies a part of a message that begins at a place of it. The copy is written again when the request is used again; until then
+// nobody writes it.
+func (r *request) keeper(b []byte, at int) keeper {
+	r.text = append(r.text[:0], b...)
+	return keeper{copied: unsafe.String(unsafe.SliceData(r.text), len(r.text)), at: at, plain: isASCII(b)}
+}
 
 // keep returns the part of the message from one place to another.
 func (k keeper) keep(from, to int) (string, error) {

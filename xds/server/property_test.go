@@ -174,7 +174,7 @@ func (w *world) first(c *clientType, names []string) {
 
 func (w *world) request(r *request) {
 	w.rt.Logf("%s > %s +%v -%v have %v nonce %q refused %t", w.now.Format("04:05.000"), r.typ, r.subscribe, r.unsubscribe, r.versions, r.nonce.bytes(), r.refused)
-	if err := w.session.onRequest(w.now, r); err != nil {
+	if err := lend(r, func(r *request) error { return w.session.onRequest(w.now, r) }); err != nil {
 		w.rt.Fatalf("request: %v", err)
 	}
 	w.drain()

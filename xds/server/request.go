@@ -13,7 +13,8 @@ import (
 	"outrigger.dev/outrigger/xds/cache"
 )
 
-// request is what the engine reads of a DeltaDiscoveryRequest.
+// request is what the engine reads of a DeltaDiscoveryRequest. Its names and versions hold good until it is used again: who keeps one
+// clones it, or has the same of a resource.
 type request struct {
 	// first asks the decoder for the node: only a stream's first message is believed about it.
 	first bool
@@ -31,6 +32,33 @@ type request struct {
 	nonce       nonce
 	refused     bool // there is an error_detail
 	problem     string
+	// text is the memory that names and versions lie in.
+	text []byte
+}
+
+// maxKeptNames and maxKeptText bound what is kept to be used again, in names and in bytes: more than a mesh of thousands needs, as lists
+// that grow have room for more than is in them.
+const (
+	maxKeptNames = 8192
+	maxKeptText  = 64 * maxKeptNames
+)
+
+// reset makes it an empty request, which has the room that it had: a first request names all that a proxy has. Names that
+// somebody kept are zeros from now on.
+func (r *request) reset(first bool) {
+	*r = request{
+		first: first, text: emptied(r.text, maxKeptText),
+		subscribe: emptied(r.subscribe, maxKeptNames), unsubscribe: emptied(r.unsubscribe, maxKeptNames), versions: emptied(r.versions, maxKeptNames),
+	}
+}
+
+// emptied returns the list without what is in it; nothing of one that has room for more than most.
+func emptied[T any](list []T, most int) []T {
+	if cap(list) > most {
+		return nil
+	}
+	clear(list)
+	return list[:0]
 }
 
 // held is a resource that the client has from an earlier stream.
@@ -93,7 +121,7 @@ func (r *request) prepare(b []byte) (keeper, error) {
 	}
 	r.subscribe, r.unsubscribe = slices.Grow(r.subscribe, subscribe), slices.Grow(r.unsubscribe, unsubscribe)
 	r.versions = slices.Grow(r.versions, versions)
-	return newKeeper(b[from:to], from), nil
+	return r.keeper(b[from:to], from), nil
 }
 
 // take reads one field.

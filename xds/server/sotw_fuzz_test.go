@@ -140,7 +140,7 @@ func (p *sotwPlay) request(typ cache.Type, names, how byte) error {
 	if how&8 != 0 {
 		r.versions = []held{{version: stateOf(p.session.types[typ].wanted(p.session.latest))}}
 	}
-	return p.session.onRequest(p.now, r)
+	return lend(r, func(r *request) error { return p.session.onRequest(p.now, r) })
 }
 
 func (p *sotwPlay) publish(typ cache.Type, name, version byte) {

@@ -110,7 +110,7 @@ func (w *sotwWorld) request(c *sotwSide, refuse bool) {
 	if c.version != "" {
 		r.versions = []held{{version: c.version}}
 	}
-	if err := w.session.onRequest(w.now, r); err != nil {
+	if err := lend(r, func(r *request) error { return w.session.onRequest(w.now, r) }); err != nil {
 		w.rt.Fatal(err)
 	}
 	w.drain()

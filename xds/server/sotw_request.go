@@ -16,7 +16,7 @@ const (
 
 // decode reads a message as request.decode does.
 func (q *sotwRequest) decode(b []byte) error {
-	k := newKeeper(b, 0)
+	k := (*request)(q).keeper(b, 0)
 	w := walk{b: b}
 	for w.next() {
 		if err := q.take(&w, k); err != nil {
@@ -32,8 +32,8 @@ func (q *sotwRequest) take(w *walk, k keeper) (err error) {
 	switch w.field {
 	case sotwRequestVersion:
 		version, err := k.keep(w.from, w.to)
-		if r.versions = nil; version != "" {
-			r.versions = []held{{version: version}}
+		if r.versions = r.versions[:0]; version != "" {
+			r.versions = append(r.versions, held{version: version})
 		}
 		return err
 	case sotwRequestNode:
