@@ -13,14 +13,23 @@ import (
 // blockOf is how many changes one build makes before it is the other's turn.
 const blockOf = 10
 
+// tail is how long the acknowledgements of the last change may take to be taken in.
+const tail = 50 * time.Millisecond
+
+// returnsOf is how often all clients of each build come back.
+const returnsOf = 6
+
 // side is one of two builds that are compared.
 type side struct {
 	path   string
 	target *target
 	result result
 	before map[string]histogram
+	sent   histogram // its own, of all its changes
+	acked  histogram
 	cpu    time.Duration // of all its changes
 	blocks int
+	back   time.Duration // CPU per stream, of all returns
 }
 
 // measureAgainst has two builds of our server hold all clients each, and measures endpoint changes by turns: what the
@@ -43,12 +52,28 @@ func measureAgainst(ctx context.Context, o options, dir string) (err error) {
 			return err
 		}
 	}
-	for turn := range 2 * max(1, o.changes/blockOf) {
-		if err := sides[(turn+turn/2)%2].block(ctx); err != nil { // Neither is always the first.
+	if err := byTurns(ctx, sides, max(1, o.changes/blockOf), (*side).block); err != nil {
+		return err
+	}
+	for _, s := range sides {
+		if err := s.told(ctx); err != nil {
 			return err
 		}
 	}
-	return reportAgainst(ctx, os.Stdout, sides)
+	if err := byTurns(ctx, sides, returnsOf, (*side).comeBack); err != nil {
+		return err
+	}
+	return reportAgainst(os.Stdout, sides)
+}
+
+// byTurns has each of two sides do something so many times.
+func byTurns(ctx context.Context, sides []*side, times int, do func(*side, context.Context) error) error {
+	for turn := range 2 * times {
+		if err := do(sides[(turn+turn/2)%2], ctx); err != nil { // Neither is always the first.
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *side) rest(ctx context.Context) (err error) {
@@ -59,7 +84,8 @@ func (s *side) rest(ctx context.Context) (err error) {
 	return err
 }
 
-// block makes some changes, and waits until nothing goes on any more.
+// block makes some changes, and waits until nothing goes on any more. Most of the wait is not measured: what a server does in a
+// second of it, or does not, is more than ten changes take that few streams see.
 func (s *side) block(ctx context.Context) error {
 	cpu, err := s.target.busy(&s.result, func() error {
 		for range blockOf {
@@ -67,10 +93,28 @@ func (s *side) block(ctx context.Context) error {
 				return err
 			}
 		}
-		return s.target.fleet.settle(ctx)
+		pause(ctx, tail)
+		return ctx.Err()
 	})
 	s.cpu += cpu
 	s.blocks++
+	return errors.Join(err, s.target.fleet.settle(ctx))
+}
+
+// told reads the times that the server itself has of its changes.
+func (s *side) told(ctx context.Context) error {
+	now, err := s.target.own(ctx)
+	if err != nil {
+		return err
+	}
+	s.sent, s.acked = now[metricToSend].since(s.before[metricToSend]), now[metricToACK].since(s.before[metricToACK])
+	return nil
+}
+
+// comeBack has all clients connect anew.
+func (s *side) comeBack(ctx context.Context) error {
+	err := s.target.reconnect(ctx, &s.result)
+	s.back += s.result.reconnect.cpu
 	return err
 }
 
@@ -81,17 +125,13 @@ func (s *side) perChange() time.Duration {
 }
 
 // reportAgainst prints what both took.
-func reportAgainst(ctx context.Context, to io.Writer, sides []*side) error {
+func reportAgainst(to io.Writer, sides []*side) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "by turns\tchange: CPU per stream\tof the first\tto last send, p50, p99\tto last ACK, p50, p99")
+	_, _ = fmt.Fprintln(w, "by turns\tchange: CPU per stream\tof the first\tto last send, p50, p99\tto last ACK, p50, p99\treconnect: CPU per stream\tof the first")
 	for _, s := range sides {
-		now, err := s.target.own(ctx)
-		if err != nil {
-			return err
-		}
-		sent, acked := now[metricToSend].since(s.before[metricToSend]), now[metricToACK].since(s.before[metricToACK])
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%.3f\t%s, %s\t%s, %s\n", s.path, micros(s.perChange()), float64(s.cpu)/float64(sides[0].cpu),
-			millis(sent.percentile(50)), millis(sent.percentile(99)), millis(acked.percentile(50)), millis(acked.percentile(99)))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%.3f\t%s, %s\t%s, %s\t%s\t%.3f\n", s.path, micros(s.perChange()), float64(s.cpu)/float64(sides[0].cpu),
+			millis(s.sent.percentile(50)), millis(s.sent.percentile(99)), millis(s.acked.percentile(50)), millis(s.acked.percentile(99)),
+			micros(s.back/returnsOf), float64(s.back)/float64(sides[0].back))
 		s.target.fleet.disconnect()
 	}
 	return w.Flush()

@@ -9,7 +9,7 @@
 //
 //	go run ./test/bench -scope 20 -changes 100 -added 50
 //
-// With -against it compares two builds of the server, which both hold all clients while endpoint changes take turns: that tells
+// With -against it compares two builds of the server, which both hold all clients while endpoint changes and reconnects take turns: that tells
 // differences of a few percent, where two runs differ by a fifth:
 //
 //	go run ./test/bench -outrigger bin/outrigger -against bin/before -changes 200

@@ -97,7 +97,7 @@ func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&o.outrigger, "outrigger", "bin/outrigger", "the server to measure")
-	flags.StringVar(&o.against, "against", "", "another build of our server: nothing is measured but endpoint changes, which both make by turns")
+	flags.StringVar(&o.against, "against", "", "another build of our server: nothing is measured but endpoint changes and reconnects, which both make by turns")
 	flags.IntVar(&o.services, "services", 1000, "services of two endpoints each")
 	flags.IntVar(&o.streams, "streams", 1000, "clients")
 	flags.IntVar(&o.scope, "scope", 0, "services that every client declares, ten clients the same ones; 0: every service is in scope")
