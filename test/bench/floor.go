@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,6 +36,8 @@ type floor struct {
 	connect time.Duration
 	// change is one push of floorChange bytes, first are the pushes of a first connection.
 	change, first time.Duration
+	// times are those of the pushes of floorChange bytes, sorted.
+	times floorTimes
 }
 
 // firstPushes returns the size and number of the large responses of a first connection: one a type.
@@ -111,10 +115,10 @@ func (t *floorTarget) measure(ctx context.Context, o options) (floor, error) {
 		do  func() error
 	}{
 		{&f.connect, 1, func() error { return t.connect(running, clients) }},
-		{nil, 1, func() error { return t.push(running, floorChange, floorWarm) }},
-		{&f.change, o.changes, func() error { return t.push(running, floorChange, o.changes) }},
-		{nil, 1, func() error { return t.push(running, size, number) }},
-		{&f.first, floorFirsts, func() error { return t.push(running, size, number*floorFirsts) }},
+		{nil, 1, func() error { return t.push(running, floorChange, floorWarm, nil) }},
+		{&f.change, o.changes, func() error { return t.push(running, floorChange, o.changes, &f.times) }},
+		{nil, 1, func() error { return t.push(running, size, number, nil) }},
+		{&f.first, floorFirsts, func() error { return t.push(running, size, number*floorFirsts, nil) }},
 	}
 	var err error
 	for _, s := range steps {
@@ -140,11 +144,11 @@ func (t *floorTarget) connect(ctx context.Context, clients *errgroup.Group) erro
 			return nil
 		})
 	}
-	return t.push(ctx, floorChange, 0)
+	return t.push(ctx, floorChange, 0, nil)
 }
 
-// push tells the server to push, and waits until it has all answers.
-func (t *floorTarget) push(ctx context.Context, size, times int) error {
+// push tells the server to push, and waits until it has all answers. It sets the times that this took, sorted, unless they are nil.
+func (t *floorTarget) push(ctx context.Context, size, times int, took *floorTimes) error {
 	url := fmt.Sprintf("http://%s/?size=%d&times=%d", t.control, size, times)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
 	if err != nil {
@@ -160,7 +164,15 @@ func (t *floorTarget) push(ctx context.Context, size, times int) error {
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("push: %s: %s", response.Status, text)
 	}
-	return err
+	if err != nil || took == nil {
+		return err
+	}
+	if err := json.Unmarshal(text, took); err != nil {
+		return fmt.Errorf("push: its times: %w", err)
+	}
+	slices.Sort(took.Sent)
+	slices.Sort(took.Answered)
+	return nil
 }
 
 // follow is one client: it answers what it gets until ctx or the connection ends.

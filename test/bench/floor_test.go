@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,6 +29,10 @@ func TestFloor(t *testing.T) {
 			if cpu <= 0 || cpu > time.Second {
 				t.Errorf("%s: %s took %s", f.kind, what, cpu)
 			}
+		}
+		sent, answered := f.times.Sent, f.times.Answered
+		if len(sent) != o.changes || len(answered) != o.changes || sent[0] <= 0 || sent[0] > answered[0] || !slices.IsSorted(answered) {
+			t.Errorf("%s: times %+v", f.kind, f.times)
 		}
 	}
 }
@@ -112,7 +117,7 @@ func TestPushEndsWithItsRequest(t *testing.T) {
 	_, _, done := fakeLinks(ctx, s, 1)
 	cancel()
 	// One link is missing, for ever.
-	if err := s.push(ctx, make([]byte, floorHeader), 1); err == nil {
+	if _, err := s.push(ctx, make([]byte, floorHeader), 1); err == nil {
 		t.Error("pushed to a link that is not there")
 	}
 	if err := <-done; !errors.Is(err, context.Canceled) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -72,9 +73,17 @@ type floorServer struct {
 	kicks  []chan []byte
 	joined atomic.Int64
 	full   chan struct{} // closed when all connections are there
-	// missing is the number of answers to the present push; answered gets one value when it is 0.
+	// unsent is the number of connections that the present push is not written to yet, and sent when it came to be 0.
+	unsent atomic.Int64
+	sent   atomic.Pointer[time.Time]
+	// missing is the number of writes and answers that the present push waits for; answered gets one value when it is 0.
 	missing  atomic.Int64
 	answered chan struct{}
+}
+
+// floorTimes are how long pushes took: from their beginning to the last write, and to the last answer.
+type floorTimes struct {
+	Sent, Answered []time.Duration
 }
 
 func newFloorServer(connections int) *floorServer {
@@ -120,7 +129,7 @@ func runFloor(ctx context.Context, c floorConfig) error {
 }
 
 // ServeHTTP takes the order to push messages of `size` bytes, one after the other, `times` times. It answers when
-// every connection has answered every one.
+// every connection has answered every one, with a JSON of floorTimes.
 func (s *floorServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	size, sizeErr := strconv.ParseUint(r.FormValue("size"), 10, 31)
 	times, timesErr := strconv.Atoi(r.FormValue("times"))
@@ -130,34 +139,69 @@ func (s *floorServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	message := make([]byte, size)
 	binary.BigEndian.PutUint32(message, uint32(size))
-	if err := s.push(r.Context(), message, times); err != nil {
+	took, err := s.push(r.Context(), message, times)
+	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
 	}
+	_ = json.NewEncoder(w).Encode(took) // Who asked sees that it ends early.
 }
 
 // push begins when all connections are there, and sends each message once the one before it is answered.
-func (s *floorServer) push(ctx context.Context, message []byte, times int) error {
+func (s *floorServer) push(ctx context.Context, message []byte, times int) (took floorTimes, err error) {
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return took, ctx.Err()
 	case <-s.full:
 	}
 	for range times {
-		s.missing.Store(int64(len(s.kicks)))
-		for _, kick := range s.kicks {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case kick <- message:
-			}
+		began := time.Now()
+		if err := s.pushOnce(ctx, message); err != nil {
+			return took, err
 		}
+		took.Answered = append(took.Answered, time.Since(began))
+		took.Sent = append(took.Sent, s.sent.Load().Sub(began))
+	}
+	return took, nil
+}
+
+// pushOnce sends a message and waits until all have answered.
+func (s *floorServer) pushOnce(ctx context.Context, message []byte) error {
+	s.unsent.Store(int64(len(s.kicks)))
+	s.missing.Store(2 * int64(len(s.kicks)))
+	for _, kick := range s.kicks {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-s.answered:
+		case kick <- message:
 		}
 	}
-	return nil
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.answered:
+		return nil
+	}
+}
+
+// wrote notes that the present push was written to one more connection.
+func (s *floorServer) wrote() {
+	if s.unsent.Add(-1) == 0 {
+		now := time.Now()
+		s.sent.Store(&now)
+	}
+	s.done()
+}
+
+// done notes one more write or answer.
+func (s *floorServer) done() {
+	if s.missing.Add(-1) != 0 {
+		return
+	}
+	select {
+	case s.answered <- struct{}{}:
+	default: // The push before this one was given up, and so is this.
+	}
 }
 
 // floorLink is a connection as the server sees it: push sends a message, answer waits for an answer.
@@ -176,20 +220,21 @@ func (s *floorServer) serve(ctx context.Context, link floorLink) error {
 		close(s.full)
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return link.pushAll(ctx, s.kicks[place-1]) })
+	group.Go(func() error { return s.pushAll(ctx, link, s.kicks[place-1]) })
 	group.Go(func() error { return s.answers(link) })
 	return group.Wait()
 }
 
-func (l floorLink) pushAll(ctx context.Context, kick <-chan []byte) error {
+func (s *floorServer) pushAll(ctx context.Context, link floorLink, kick <-chan []byte) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case message := <-kick:
-			if err := l.push(message); err != nil {
+			if err := link.push(message); err != nil {
 				return err
 			}
+			s.wrote()
 		}
 	}
 }
@@ -199,12 +244,7 @@ func (s *floorServer) answers(link floorLink) error {
 		if err := link.answer(); err != nil {
 			return err
 		}
-		if s.missing.Add(-1) == 0 {
-			select {
-			case s.answered <- struct{}{}:
-			default: // The push before this one was given up, and so is this.
-			}
-		}
+		s.done()
 	}
 }
 

@@ -207,5 +207,19 @@ func reportFloors(w io.Writer, o options, floors []floor) error {
 	for _, f := range floors {
 		fmt.Fprintf(table, "floor: %s, CPU\t%s\t%s\t%s\n", what[f.kind], micros(f.connect), micros(f.change), micros(f.first))
 	}
+	return errors.Join(table.Flush(), reportFloorTimes(w, what, floors))
+}
+
+// reportFloorTimes prints one row a kind; its figures are for all connections.
+func reportFloorTimes(w io.Writer, what map[string]string, floors []floor) error {
+	table := newTable(w)
+	fmt.Fprintf(table, "all connections\tto last write, p50\tp99\tto last answer, p50\tp99\n")
+	for _, f := range floors {
+		fmt.Fprintf(table, "floor: %s of %d bytes", what[f.kind], floorChange)
+		for _, took := range [][]time.Duration{f.times.Sent, f.times.Answered} {
+			fmt.Fprintf(table, "\t%s\t%s", millis(percentile(took, 50)), millis(percentile(took, 99)))
+		}
+		fmt.Fprintln(table)
+	}
 	return table.Flush()
 }

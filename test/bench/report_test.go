@@ -38,7 +38,10 @@ func TestReport(t *testing.T) {
 		{took: 1300 * time.Millisecond, cpu: 700 * time.Microsecond, sent: counts{bytes: 150_000}, peak: 310_000_000},
 	}}
 	floors := []floor{
-		{kind: floorTLS, connect: 314 * time.Microsecond, change: 12 * time.Microsecond, first: 552 * time.Microsecond},
+		{
+			kind: floorTLS, connect: 314 * time.Microsecond, change: 12 * time.Microsecond, first: 552 * time.Microsecond,
+			times: floorTimes{Sent: []time.Duration{11 * time.Millisecond, 12 * time.Millisecond}, Answered: []time.Duration{21 * time.Millisecond, 22 * time.Millisecond}},
+		},
 		{kind: floorGRPC, connect: 404 * time.Microsecond, change: 22_560 * time.Nanosecond, first: 629 * time.Microsecond},
 	}
 	texts := map[string][]byte{}
