@@ -70,7 +70,7 @@ func (w *world) refuse(c *clientType, r *response, nonce nonce) {
 
 // accept applies one member, and collects what Envoy then asks for.
 func (w *world) accept(c *clientType, e entry, subscribe *[cache.NumTypes][]string) {
-	if old := c.has[e.name]; old != nil {
+	if old := c.has[e.name]; old != nil && old.Version() != e.version() { // The same content again frees nothing.
 		for _, ref := range old.Refs() {
 			if ref.Type == cache.Cluster {
 				w.freed[ref.Name] = w.now
