@@ -260,6 +260,7 @@ func (s *session) unsubscribeAll(t *typeState) {
 			}
 		}
 	}
+	t.dropBatches(func(e entry) bool { return !t.names.has(e.name) })
 	for name := range t.parked {
 		s.dropUnlessNamed(t, name)
 	}
@@ -281,6 +282,7 @@ func (s *session) dropUnlessNamed(t *typeState, name string) {
 func (s *session) drop(t *typeState, name string) {
 	t.queue.drop(name)
 	t.urgent.drop(name)
+	t.dropBatched(name)
 	t.awaited.pay(name)
 	delete(t.unsure, name)
 	delete(t.refused, name)

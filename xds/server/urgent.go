@@ -69,8 +69,13 @@ func (s *session) follow(t *typeState, name string) {
 
 // dropBatched takes a name out of the responses that wait to be sent again.
 func (t *typeState) dropBatched(name string) {
+	t.dropBatches(func(e entry) bool { return e.name == name })
+}
+
+// dropBatches takes out of them what is not to be sent.
+func (t *typeState) dropBatches(out func(e entry) bool) {
 	for i, batch := range t.batches {
-		t.batches[i] = slices.DeleteFunc(batch, func(e entry) bool { return e.name == name })
+		t.batches[i] = slices.DeleteFunc(batch, out)
 	}
 	for _, batch := range t.batches[:t.pressing] {
 		if len(batch) == 0 {
