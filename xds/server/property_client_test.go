@@ -61,6 +61,9 @@ func (w *world) refuse(c *clientType, r *response, nonce nonce) {
 		case !c.wildcard && !c.names[e.name]:
 		case e.res != nil && len(r.members.list()) == 1:
 			c.refused[e.name+"@"+e.res.Version()] = true
+			if e.asked {
+				c.owed[e.name] = true
+			}
 		default:
 			c.asked[e.name] = true // It comes again, in a half.
 		}

@@ -74,7 +74,8 @@ type clientType struct {
 	told map[string]string
 	// asked are names whose answer is due.
 	asked map[string]bool
-	// owed are assignments whose cluster was sent after them.
+	// owed are names that may be told again: assignments whose cluster was sent after them, and what was asked for and
+	// refused, of which the client may need what it has.
 	owed map[string]bool
 	// refused are contents that were refused standing alone.
 	refused map[string]bool
