@@ -259,3 +259,34 @@ func BenchmarkStreamEndpointChange(b *testing.B) {
 		next = &discovery.DeltaDiscoveryRequest{TypeUrl: response.TypeUrl, ResponseNonce: response.Nonce}
 	}
 }
+
+// BenchmarkNamesBesideHalves: a client that refused 5,000 names asks for the most that it may, while half of them wait to be sent again.
+func BenchmarkNamesBesideHalves(b *testing.B) {
+	store := cache.NewStore()
+	p := cache.Publication{Nodes: map[string]*cache.ViewSpec{"shop/web": {Layers: []cache.LayerID{"mesh"}, Scope: cache.All}}}
+	names := make([]string, Limits{}.withDefaults().NamesPerType)
+	for i := range names {
+		names[i] = fmt.Sprintf("outbound|80||service-%05d.shop", i)
+	}
+	refused := names[:Limits{}.withDefaults().ResponseMembers]
+	for _, name := range refused {
+		ref := cache.Ref{Type: cache.Endpoints, Name: name}
+		res := cache.NewResource(cache.ResourceConfig{Type: ref.Type, Name: name, Version: "1", Body: []byte("body")})
+		p.Changes = append(p.Changes, cache.Change{Layer: "mesh", Ref: ref, Resource: res})
+	}
+	store.Publish(p)
+	s, _ := benchSession(b, store)
+	t := &s.types[cache.Endpoints]
+	say := func(r *request) {
+		r.typ, r.known = cache.Endpoints, true
+		if err := s.onRequest(time.Unix(1e9, 0), r); err != nil {
+			b.Fatal(err)
+		}
+		s.take()
+	}
+	say(&request{subscribe: refused})
+	say(&request{nonce: t.flight.nonce, refused: true, problem: "bad"})
+	for b.Loop() {
+		say(&request{subscribe: names})
+	}
+}

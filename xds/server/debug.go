@@ -147,7 +147,7 @@ func (t *typeState) lagging() (first []LaggingInfo, all int) {
 	if t.flight.flies() {
 		count(t.flight.members, true)
 	}
-	for _, batch := range t.batches {
+	for _, batch := range t.batches.list {
 		count(members{entries: batch}, false)
 	}
 	for _, q := range []*queue{&t.urgent, &t.queue} {

@@ -26,7 +26,7 @@
 // and a small difference: queues, refused contents, pending removals.
 //
 // The files: session.go (events and rounds), step.go (what may go when),
-// subscription.go and names.go (who asked for what), queue.go, urgent.go and overtake.go (what goes ahead), respond.go (from
+// subscription.go and names.go (who asked for what), queue.go, batches.go (what goes by itself), urgent.go and overtake.go (what goes ahead), respond.go (from
 // queue to response), flight.go (ACK), refuse.go (NACK: halving, parking),
 // withhold.go, removal.go, sds.go; opening.go, stream.go, turns.go (who is at it), ahead.go (memory that is about to be touched), mailbox.go, inquiry.go;
 // carrier.go, parcel.go, nonces.go, request.go and response.go (the wire).

@@ -47,7 +47,7 @@ func (s *session) mayOvertake(t *typeState, newer *cache.Resource) bool {
 	_, parked := t.parked[name]
 	_, withheld := t.withheld[name]
 	_, going := s.removals.get(cache.Ref{Type: t.typ, Name: name})
-	return !parked && !withheld && !going && !t.awaited.has(name) && !t.queue.has(name) && t.inBatches(name) == nil
+	return !parked && !withheld && !going && !t.awaited.has(name) && !t.queue.has(name) && t.batches.get(name) == nil
 }
 
 // pass queues an assignment in front of all else.

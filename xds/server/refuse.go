@@ -63,8 +63,7 @@ func (s *session) nack(t *typeState, f *flight, problem string, now time.Time) {
 	if len(members) > 0 {
 		again = append(again, members)
 	}
-	t.batches = append(again, t.batches...)
-	t.pressing += len(again)
+	t.batches.again(again)
 }
 
 // current returns the members that nothing newer waits for. One that was asked for again meanwhile is

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"slices"
 	"time"
 
 	"outrigger.dev/outrigger/xds/cache"
@@ -11,7 +10,7 @@ import (
 func (s *session) send(t *typeState, now time.Time) {
 	must := t.mustAnswer && s.synced
 	m := s.nextBatch(t)
-	if t.queue.empty() && t.urgent.empty() && len(t.batches) == 0 {
+	if t.queue.empty() && t.urgent.empty() && t.batches.empty() {
 		t.asked = false
 	}
 	if m.len() == 0 && !must {
@@ -28,20 +27,12 @@ func (s *session) nextBatch(t *typeState) members {
 	if m := s.fromEither(t, &t.urgent); m.len() > 0 {
 		return m
 	}
-	if len(t.batches) == 0 {
+	if t.batches.empty() {
 		if m := s.fromEither(t, &t.queue); m.len() > 0 {
 			return m
 		}
 	}
-	if len(t.batches) == 0 {
-		return members{}
-	}
-	entries := t.batches[0]
-	t.pressing = max(t.pressing-1, 0)
-	if t.batches = t.batches[1:]; len(t.batches) == 0 {
-		t.batches = nil
-	}
-	return members{entries: entries}
+	return members{entries: t.batches.take()}
 }
 
 // fromEither takes what is whole, or else single entries.
@@ -90,7 +81,7 @@ func (s *session) fromQueue(t *typeState, q *queue) []entry {
 		case !e.asked && s.withhold(t, e):
 			return true
 		case s.refusals.some() && s.refusals.contains(s.agent, e.res):
-			t.setAside(e, q == &t.urgent)
+			t.batches.setAside(e, q == &t.urgent)
 			return true
 		default:
 			size += len(e.res.Chunk())
@@ -103,16 +94,6 @@ func (s *session) fromQueue(t *typeState, q *queue) []entry {
 		return true
 	})
 	return entries
-}
-
-// setAside makes a response of its own of an entry, behind those that press, or as the last of them.
-func (t *typeState) setAside(e entry, presses bool) {
-	if !presses {
-		t.batches = append(t.batches, []entry{e})
-		return
-	}
-	t.batches = slices.Insert(t.batches, t.pressing, []entry{e})
-	t.pressing++
 }
 
 // respond puts a response into the outbox and into flight.

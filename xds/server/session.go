@@ -83,9 +83,7 @@ type typeState struct {
 	flight flight
 	// queue is what is to be sent; batches go before it, each as a response of its own.
 	queue   queue
-	batches [][]entry
-	// pressing is how many of the batches, the first ones, were urgent, or were sent before and refused.
-	pressing int
+	batches batches
 	// urgent is what the client needs before it acknowledges what it was sent: it goes although that is not complete.
 	urgent queue
 	// blockedAt is since when the queue waits for another type; zero when it does not.

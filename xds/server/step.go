@@ -45,7 +45,7 @@ func (s *session) compact() {
 
 // waits reports whether there is something to be sent.
 func (s *session) waits(t *typeState) bool {
-	return !t.queue.empty() || !t.urgent.empty() || len(t.batches) > 0 || t.mustAnswer && s.synced
+	return !t.queue.empty() || !t.urgent.empty() || !t.batches.empty() || t.mustAnswer && s.synced
 }
 
 // trySend makes the next response of a type, if it may go. One is in flight per type.
@@ -157,7 +157,7 @@ func (s *session) has(ref cache.Ref) bool {
 
 // pending reports whether a name is about to be sent or not yet acknowledged.
 func (t *typeState) pending(name string) bool {
-	return t.queue.has(name) || t.urgent.has(name) || t.flight.has(name) || t.inBatches(name) != nil
+	return t.queue.has(name) || t.urgent.has(name) || t.flight.has(name) || t.batches.get(name) != nil
 }
 
 // unawait drops what only this resource waited for.

@@ -36,6 +36,6 @@ func (s *session) rest() {
 
 // calm reports whether nothing is to be done for the type until something happens to it.
 func (t *typeState) calm() bool {
-	return !t.flight.flies() && t.queue.empty() && t.urgent.empty() && len(t.batches) == 0 && !t.mustAnswer && !t.awaits() &&
+	return !t.flight.flies() && t.queue.empty() && t.urgent.empty() && t.batches.empty() && !t.mustAnswer && !t.awaits() &&
 		t.awaitUntil.IsZero() && t.blockedAt.IsZero() && len(t.withheld) == 0
 }

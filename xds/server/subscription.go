@@ -107,6 +107,9 @@ func (s *session) resubscribe(t *typeState, r *request, now time.Time) {
 	for _, name := range r.unsubscribe {
 		s.unsubscribe(t, name)
 	}
+	if len(r.unsubscribe) > 0 {
+		t.batches.drop(func(e entry) bool { return !t.visible(e.name) })
+	}
 	for _, name := range r.subscribe {
 		if name == wildcard {
 			s.subscribeAll(t)
@@ -183,7 +186,7 @@ func (s *session) enqueue(t *typeState, e entry, fresh bool) {
 		t.unsure[e.name] = struct{}{}
 		return
 	}
-	if again := t.inBatches(e.name); again != nil {
+	if again := t.batches.get(e.name); again != nil {
 		t.asked = t.asked || e.asked
 		again.asked = again.asked || e.asked
 		if e.fresh {
@@ -201,18 +204,6 @@ func (s *session) enqueue(t *typeState, e entry, fresh bool) {
 		return
 	}
 	t.queue.push(e)
-}
-
-// inBatches returns the entry of a name that goes in a response of its own, nil if there is none.
-func (t *typeState) inBatches(name string) *entry {
-	for _, batch := range t.batches {
-		for i := range batch {
-			if batch[i].name == name {
-				return &batch[i]
-			}
-		}
-	}
-	return nil
 }
 
 // answerUnsure answers what was missing before the sources were synced.
@@ -260,7 +251,6 @@ func (s *session) unsubscribeAll(t *typeState) {
 			}
 		}
 	}
-	t.dropBatches(func(e entry) bool { return !t.names.has(e.name) })
 	for name := range t.parked {
 		s.dropUnlessNamed(t, name)
 	}
@@ -282,7 +272,6 @@ func (s *session) dropUnlessNamed(t *typeState, name string) {
 func (s *session) drop(t *typeState, name string) {
 	t.queue.drop(name)
 	t.urgent.drop(name)
-	t.dropBatched(name)
 	t.awaited.pay(name)
 	delete(t.unsure, name)
 	delete(t.refused, name)

@@ -1,10 +1,6 @@
 package server
 
-import (
-	"slices"
-
-	"outrigger.dev/outrigger/xds/cache"
-)
+import "outrigger.dev/outrigger/xds/cache"
 
 // Envoy acknowledges clusters once they are warm, which they are not before it has their assignments and secrets
 // (cluster_manager_impl.cc pauses CDS while clusters warm). So these go at once, although the clusters are not
@@ -45,13 +41,13 @@ func (s *session) followAll(clusters []entry) {
 func (s *session) follow(t *typeState, name string) {
 	res := s.get(t, name)
 	e := entry{name: name, res: res, had: t.has(name, res), asked: true}
-	if again := t.inBatches(name); again != nil {
+	if again := t.batches.get(name); again != nil {
 		if again.had.res == nil {
 			return // It comes by itself.
 		}
 		e.res, e.had = again.had.res, again.had
 		if again.version() == e.version() {
-			t.dropBatched(name) // It comes now, and not a second time.
+			t.batches.drop(func(e entry) bool { return e.name == name }) // It comes now, and not a second time.
 		}
 	} else if waiting, queued := t.queue.get(name); queued {
 		if waiting.had.res == nil || waiting.version() == waiting.had.version {
@@ -67,26 +63,8 @@ func (s *session) follow(t *typeState, name string) {
 	}
 }
 
-// dropBatched takes a name out of the responses that wait to be sent again.
-func (t *typeState) dropBatched(name string) {
-	t.dropBatches(func(e entry) bool { return e.name == name })
-}
-
-// dropBatches takes out of them what is not to be sent.
-func (t *typeState) dropBatches(out func(e entry) bool) {
-	for i, batch := range t.batches {
-		t.batches[i] = slices.DeleteFunc(batch, out)
-	}
-	for _, batch := range t.batches[:t.pressing] {
-		if len(batch) == 0 {
-			t.pressing--
-		}
-	}
-	t.batches = slices.DeleteFunc(t.batches, func(batch []entry) bool { return len(batch) == 0 })
-}
-
 // presses reports whether something of the type is to go although a step before it is incomplete: an urgent answer, or
 // what was sent before, refused, and is sent again by halves. A cluster may be warming for it.
 func (t *typeState) presses() bool {
-	return !t.urgent.empty() || t.pressing > 0 && (t.typ == cache.Endpoints || t.typ == cache.Secret)
+	return !t.urgent.empty() || t.batches.pressing > 0 && (t.typ == cache.Endpoints || t.typ == cache.Secret)
 }
