@@ -24,21 +24,23 @@ func (t *typeState) hurry(e entry) {
 // followAll queues the assignments of clusters that are being sent, where the client has asked for them before.
 func (s *session) followAll(clusters []entry) {
 	t := s.stir(cache.Endpoints)
+	passed := map[string]bool{}
 	for i := range clusters {
 		if clusters[i].res == nil {
 			continue
 		}
 		for _, ref := range clusters[i].res.Refs() {
 			if ref.Type == cache.Endpoints && t.visible(ref.Name) && !t.urgent.has(ref.Name) {
-				s.follow(t, ref.Name)
+				s.follow(t, ref.Name, passed)
 			}
 		}
 	}
+	t.batches.drop(func(e entry) bool { return passed[e.name] })
 }
 
 // follow queues an assignment again. What is sent is what the client has: new endpoints wait until the cluster, which may
-// have to know their identities, is acknowledged.
-func (s *session) follow(t *typeState, name string) {
+// have to know their identities, is acknowledged. What waits to be sent by itself, and comes now, is noted as passed.
+func (s *session) follow(t *typeState, name string, passed map[string]bool) {
 	res := s.get(t, name)
 	e := entry{name: name, res: res, had: t.has(name, res), asked: true}
 	if again := t.batches.get(name); again != nil {
@@ -47,7 +49,7 @@ func (s *session) follow(t *typeState, name string) {
 		}
 		e.res, e.had = again.had.res, again.had
 		if again.version() == e.version() {
-			t.batches.drop(func(e entry) bool { return e.name == name }) // It comes now, and not a second time.
+			passed[name] = true // It comes now, and not a second time.
 		}
 	} else if waiting, queued := t.queue.get(name); queued {
 		if waiting.had.res == nil || waiting.version() == waiting.had.version {
