@@ -166,7 +166,8 @@ func (t *term) writeOne(ctx context.Context, id discovery.ObjectID, wanted []met
 		t.seen[id] = observe(object, seen, now)
 		t.due[id] = now
 	case apierrors.IsNotFound(err):
-		// The watch will say that it is gone, or its kind.
+		// The watch will say when it is there again; until then news of it are of no use.
+		delete(t.seen, id)
 	default:
 		seen.attempts++
 		seen.next = now.Add(t.backoff(seen.attempts))

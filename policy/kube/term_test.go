@@ -220,16 +220,35 @@ func TestNewsDoNotHastenAttempts(t *testing.T) {
 	})
 }
 
-// What is gone is not written to; that it is there again is seen by the watch.
+// What is gone is not written to, whatever is learnt of it; that it is there again is seen by the watch.
 func TestObjectsThatAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone := apierrors.NewNotFound(schema.GroupResource{Resource: "authenticationpolicies"}, "a")
-		o := &office{answer: func(int) error { return gone }}
+		o := &office{answer: func(n int) error {
+			if n == 1 {
+				return gone
+			}
+			return nil
+		}}
 		w := o.writer(t, "a")
-		lead(t, w, time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+		defer cancel()
+		go newTerm(w).run(ctx)
+		pass(t, time.Minute)
+		w.Set("compile", map[discovery.ObjectID][]discovery.Problem{idOf("a"): {{Object: idOf("a"), Reason: "Odd", Message: "odd"}}})
+		pass(t, time.Minute)
 		if o.attempts() != 1 {
-			t.Errorf("%d attempts, want 1", o.attempts())
+			t.Errorf("%d attempts while it is gone, want 1", o.attempts())
 		}
+		again := policyObject("a", 1, 101)
+		again.SetUID("another")
+		o.watch.Add(again)
+		pass(t, 30*time.Second)
+		if o.attempts() != 2 || w.Writes() != 1 {
+			t.Errorf("%d attempts, %d writes once it is there again, want 2 and 1", o.attempts(), w.Writes())
+		}
+		cancel()
+		synctest.Wait()
 	})
 }
 
