@@ -42,6 +42,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		"key": key, "pointer to a key": &key, "token": token, "pointer to a token": &token,
 		"secret": secret, "pointer to a secret": &secret, "slice": []PrivateKeyPEM{key}, "map": map[string]Token{"a": token},
 		"unexported fields": held, "pointer to unexported fields": &held, "error": fmt.Errorf("failed with %v and %s", key, token),
+		"key of tokens": tokenKey{hide([]byte(keyText))}, "verifier": &TokenVerifier{key: tokenKey{hide([]byte(keyText))}},
 	}
 	for name, value := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%o", "%b", "%t", "%c", "%U", "%e", "%p", "%10.3s", "%T"} {

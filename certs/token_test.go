@@ -2,11 +2,11 @@ package certs
 
 import (
 	"bytes"
-	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io/fs"
 	"os"
@@ -89,7 +89,7 @@ func TestTokenOnTheWire(t *testing.T) {
 		t.Fatalf("%d parts", len(parts))
 	}
 	header := decodePart(t, parts[0])
-	if header["alg"] != "ES256" || header["typ"] != "JWT" || len(header) != 2 {
+	if header["alg"] != "HS256" || header["typ"] != "JWT" || len(header) != 2 {
 		t.Errorf("header %v", header)
 	}
 	want := map[string]any{
@@ -145,7 +145,7 @@ func forge(t *testing.T, dir string, payload []byte) Token {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sealWith(t, jose.ES256, key, payload)
+	return sealWith(t, tokenAlgorithm, key.Reveal(), payload)
 }
 
 func sealWith(t *testing.T, algorithm jose.SignatureAlgorithm, key any, payload []byte) Token {
@@ -230,7 +230,11 @@ func TestVerifyRefusesForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := json.Marshal(jose.JSONWebKey{Key: verifier.key})
+	ecKey, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := json.Marshal(jose.JSONWebKey{Key: ecKey.Public()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,10 +254,11 @@ func TestVerifyRefusesForms(t *testing.T) {
 		"no signature":             NewToken(parts[0] + "." + parts[1] + "."),
 		"no payload":               NewToken(parts[0] + ".." + parts[2]),
 		"alg none":                 NewToken(part(`{"alg":"none"}`) + "." + parts[1] + "."),
-		"alg HS256, key as secret": sealWith(t, jose.HS256, bytes.Repeat(public, 2), payload),
+		"alg HS512":                sealWith(t, jose.HS512, bytes.Repeat(verifier.key.Reveal(), 2), payload),
+		"alg ES256":                sealWith(t, jose.ES256, ecKey, payload),
 		"alg RS256":                sealWith(t, jose.RS256, rsaKey, payload),
-		"a key of its own":         NewToken(part(`{"alg":"ES256","jwk":`+string(public)+`}`) + "." + parts[1] + "." + parts[2]),
-		"an unknown critical part": NewToken(part(`{"alg":"ES256","crit":["x"],"x":1}`) + "." + parts[1] + "." + parts[2]),
+		"a key of its own":         NewToken(part(`{"alg":"HS256","jwk":`+string(public)+`}`) + "." + parts[1] + "." + parts[2]),
+		"an unknown critical part": NewToken(part(`{"alg":"HS256","crit":["x"],"x":1}`) + "." + parts[1] + "." + parts[2]),
 		"the JSON form":            NewToken(`{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`),
 		"signed text":              forge(t, verifier.config.Dir, []byte("hello")),
 		"signed null":              forge(t, verifier.config.Dir, []byte("null")),
@@ -279,7 +284,7 @@ func TestTokenKeyRace(t *testing.T) {
 	config := TokenConfig{Dir: dataFolder(t), TrustDomain: testDomain}
 	const processes = 16
 	var wait sync.WaitGroup
-	keys := make([]*ecdsa.PrivateKey, processes)
+	keys := make([][]byte, processes)
 	for i := range processes {
 		wait.Go(func() {
 			key, _, err := loadTokenKey(config)
@@ -287,12 +292,12 @@ func TestTokenKeyRace(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			keys[i] = key
+			keys[i] = key.Reveal()
 		})
 	}
 	wait.Wait()
 	for i, key := range keys {
-		if key == nil || !key.Equal(keys[0]) {
+		if key == nil || !bytes.Equal(key, keys[0]) {
 			t.Errorf("process %d has another key", i)
 		}
 	}
@@ -313,7 +318,15 @@ func TestTokensBesideAServer(t *testing.T) {
 }
 
 func TestTokenKeyRefuses(t *testing.T) {
-	good, err := newKeyPEM()
+	good, err := newTokenKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecKey, err := encodeKey(private)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,6 +338,8 @@ func TestTokenKeyRefuses(t *testing.T) {
 	}{
 		{"half", good[:40], 0o600, "move it away"},
 		{"empty", nil, 0o600, "move it away"},
+		{"of another kind", ecKey, 0o600, "OUTRIGGER TOKEN KEY block of 32 bytes"},
+		{"short", pem.EncodeToMemory(&pem.Block{Type: pemTokenKey, Bytes: make([]byte, tokenKeyLen-1)}), 0o600, "block of 32 bytes"},
 		{"doubled", append(bytes.Clone(good), good...), 0o600, "behind"},
 		{"readable", good, 0o644, "chmod 600"},
 	} {

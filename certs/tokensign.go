@@ -22,14 +22,14 @@ func NewTokenSigner(config TokenConfig) (*TokenSigner, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: tokenAlgorithm, Key: key}, (&jose.SignerOptions{}).WithType("JWT"))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: tokenAlgorithm, Key: key.Reveal()}, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		return nil, fmt.Errorf("key of join tokens: %w", err)
 	}
 	return &TokenSigner{config: config, signer: signer}, nil
 }
 
-// Sign makes a token, an ES256 JWT in compact form, and returns what it says.
+// Sign makes a token, an HS256 JWT in compact form, and returns what it says.
 func (s *TokenSigner) Sign(ctx context.Context, request TokenRequest) (Token, Claims, error) {
 	if err := ctx.Err(); err != nil {
 		return Token{}, Claims{}, fmt.Errorf("join token: %w", err)

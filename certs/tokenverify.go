@@ -2,7 +2,6 @@ package certs
 
 import (
 	"bytes"
-	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +14,7 @@ import (
 // many goroutines.
 type TokenVerifier struct {
 	config TokenConfig
-	key    *ecdsa.PublicKey
+	key    tokenKey
 	known  memory
 }
 
@@ -25,7 +24,7 @@ func NewTokenVerifier(config TokenConfig) (*TokenVerifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &TokenVerifier{config: config, key: &key.PublicKey}, nil
+	return &TokenVerifier{config: config, key: key}, nil
 }
 
 // TrustDomain returns the trust domain of every token that is accepted.
@@ -74,7 +73,7 @@ func (v *TokenVerifier) open(text string) (claimsJSON, error) {
 		// The parser's errors may quote its input.
 		return claimsJSON{}, fmt.Errorf("%w: not an %s JWT in compact form", ErrTokenInvalid, tokenAlgorithm)
 	}
-	data, err := signed.Verify(v.key)
+	data, err := signed.Verify(v.key.Reveal())
 	if err != nil {
 		return claimsJSON{}, fmt.Errorf("%w: not signed by this mesh's key", ErrTokenInvalid)
 	}
